@@ -1,0 +1,119 @@
+"""The group of commands, and how errors, interrupts and JSON leave it."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import json
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import OccludedDatasetsError
+
+COMMANDS = ("list", "info", "cite", "build", "verify", "diff", "split", "twin")
+
+
+class Commands(click.Group):
+    """Loads each command from its own file, and guesses what a misspelt one was meant to be."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order of work."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command `cmd_name`, or None."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f".{cmd_name.replace('-', '_')}_command", __package__)
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that `args` name, or fail with the nearest ones."""
+        name = args[0]
+        if name in COMMANDS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Commands: {', '.join(COMMANDS)}."
+        raise click.UsageError(f"no such command {name!r}. {hint}", ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="occreid-prepare")
+def group() -> None:
+    """Turn a raw copy of an occluded re-id set into a verified manifest and its splits.
+
+    \b
+    Example:
+      occreid-prepare doctor ~/Downloads/Partial-REID_Dataset.zip
+      occreid-prepare build partial-reid --raw ~/Downloads/Partial-REID_Dataset.zip --root data
+      occreid-prepare split data/partial-reid/manifest.csv --protocol transfer-all-occluded-probe --out split
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 right, 1 the answer is no, 2 a usage or input error, 130 on Ctrl-C."""
+    arguments = sys.argv[1:] if args is None else args
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has left: nothing more can be said, and that is no fault.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + getattr(signal, "SIGPIPE", 13)
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    try:
+        code = group.main(arguments, prog_name="occreid-prepare", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except OccludedDatasetsError as error:
+        return _fail(error.to_dict(), str(error), error.exit_code, as_json)
+    except click.exceptions.Abort:
+        return _fail(
+            {"type": "Interrupted", "what": "Interrupted."}, "interrupted; nothing was published.", 130, as_json
+        )
+    except KeyboardInterrupt:
+        return _fail(
+            {"type": "Interrupted", "what": "Interrupted."}, "interrupted; nothing was published.", 130, as_json
+        )
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "occreid-prepare"
+        message = f"{error.format_message().rstrip('.')}. Next: {path} --help"
+        return _fail({"type": "UsageError", "what": error.format_message()}, message, 2, as_json)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EROFS,
+            errno.EACCES,
+            errno.EPERM,
+            errno.EFBIG,
+            errno.EIO,
+        ):
+            raise
+        message = f"{error.strerror}: {error.filename or 'standard output'}"
+        return _fail({"type": "StorageError", "what": message}, message, 2, as_json)
+
+
+def _fail(record: dict[str, Any], message: str, code: int, as_json: bool) -> int:
+    """Say what went wrong, on stderr for people and as one JSON object on stdout where that was asked for."""
+    click.echo(f"error: {message}", err=True)
+    if as_json:
+        click.echo(json.dumps({"error": {**record, "exit_code": code}}, ensure_ascii=False))
+    return code

@@ -1,0 +1,124 @@
+"""What several commands have in common: options, output and progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..manifest import Manifest
+
+F = TypeVar("F", bound=Callable[..., Any])
+PASSWORD_VARIABLE = "OCCREID_ARCHIVE_PASSWORD"  # the name of a variable, no password
+
+
+def json_option(command: F) -> F:
+    """Add ``--json``: one JSON object on stdout and nothing else."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")(
+        command
+    )
+
+
+def root_option(command: F) -> F:
+    """Add ``--root``: where all datasets live."""
+    return click.option(
+        "--root",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The data root; else $OCCREID_ROOT, else the platform's data folder.",
+    )(command)
+
+
+def source_option(command: F) -> F:
+    """Add ``--source NAME=PATH``: where a named root is on this machine."""
+    return click.option(
+        "--source", "sources", multiple=True, metavar="NAME=PATH", help="Where a root named in the manifest is."
+    )(command)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people on stdout."""
+    click.echo(text)
+
+
+def say_json(record: Mapping[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    click.echo(json.dumps(record, ensure_ascii=False))
+
+
+def password_of(file: Path | None) -> bytes | None:
+    """Return an archive's password: the first line of `file`, else the environment's; never an argument."""
+    if file is not None:
+        return file.read_bytes().splitlines()[0] if file.stat().st_size else None
+    word = os.environ.get(PASSWORD_VARIABLE)
+    return word.encode() if word else None
+
+
+def load_manifest(path: str, root: Path | None = None, sources: tuple[str, ...] = ()) -> Manifest:
+    """Return the manifest at a path or of a dataset id."""
+    from ..library import load
+
+    return load(path, root, places(sources))
+
+
+def places(sources: tuple[str, ...]) -> dict[str, str]:
+    """Return the mapping that ``--source NAME=PATH`` options spell."""
+    pairs = {}
+    for source in sources:
+        name, separator, path = source.partition("=")
+        if not separator or not name or not path:
+            raise click.BadParameter(f"expected NAME=PATH, found {source!r}", param_hint="--source")
+        pairs[name] = path
+    return pairs
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (stage, done, in all) that draws a bar with rate and time left on stderr, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            task = tasks.setdefault(
+                stage, bar.add_task(stage, total=total or None, rate="") if stage not in tasks else TaskID(0)
+            )
+            speed = bar.tasks[task].speed
+            bar.update(task, completed=done, total=total or None, rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield tell
+
+
+def table(*columns: str) -> Any:
+    """Return an empty table for people, with these column names."""
+    from rich import box
+    from rich.table import Table
+
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        name = column.removeprefix(">")
+        result.add_column(name, justify="right" if column != name else "left", overflow="fold")
+    return result
+
+
+def show(renderable: Any) -> None:
+    """Print a table on stdout, as wide as the terminal or, where there is none, as wide as it needs."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, highlight=False, markup=False).print(renderable)

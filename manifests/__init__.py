@@ -1,0 +1,1 @@
+"""Data of the package: protocols and lists of published files. Facts only, never pixels."""

@@ -1,0 +1,202 @@
+"""Unpack a foreign archive into an empty folder of ours, or raise; our own loop, never ``extractall``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import ArchiveError, StorageError
+from ..layouts import is_clutter
+from ..paths import safe_name
+from .archives import Limits, Member, kind_of, members, reading
+
+RESERVE = 1 << 24
+
+
+class Unpacked(NamedTuple):
+    """Names of the files written, in stored order, and how many were skipped."""
+
+    names: list[str]
+    skipped: dict[str, int]
+
+
+def unpack(
+    path: Path,
+    folder: Path,
+    *,
+    password: bytes | None = None,
+    limits: Limits | None = None,
+    copy: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Unpacked:
+    """Write every regular file of an archive or folder below `folder` and return their names.
+
+    Zips inside are unpacked one level deep, in place. What systems leave beside data is skipped and counted. Modes,
+    owners and times of the archive are not taken over. A plain folder on the same file system is hard-linked, so
+    that it costs no space; `copy` writes its files anew.
+
+    Parameters
+    ----------
+    path : Path
+        A zip, tar, rar or folder.
+    folder : Path
+        A new, empty folder. On an error it is left for the caller to remove.
+    password : bytes, optional
+        For encrypted members.
+    progress : callable, optional
+        Called with the number of files written so far.
+
+    Raises
+    ------
+    UnsafeNameError
+        If a name could leave `folder` or cannot be held by every file system.
+    ArchiveError
+        If a member is a link or a device, two names collide, a limit is passed, or the archive is damaged.
+    StorageError
+        If the disk has too little room.
+    """
+    writer = _Writer(folder, limits or Limits(), max(_size(path), 1), path.name, copy, progress)
+    _require_room(path, folder)
+    for member in members(path, password):
+        writer.take(member)
+    nested = [name for name in writer.names if name.lower().endswith(".zip") and zipfile.is_zipfile(folder / name)]
+    for name in nested:
+        _unpack_nested(folder, name, writer, password)
+    return Unpacked(writer.names, dict(sorted(writer.skipped.items())))
+
+
+def _unpack_nested(folder: Path, name: str, writer: _Writer, password: bytes | None) -> None:
+    """Unpack one zip found inside: beside itself if it holds a folder, else into a folder of its own name."""
+    path = folder / name
+    stored = [member.name for member in members(path, password) if not is_clutter(member.name)]
+    parent = name.rpartition("/")[0]
+    prefix = f"{parent}/" if parent else ""
+    if any("/" not in entry for entry in stored):
+        prefix = f"{name[: -len('.zip')]}/"
+    writer.forget(name)
+    for member in members(path, password):
+        if member.kind == "file" and member.name.lower().endswith(".zip") and not is_clutter(member.name):
+            raise ArchiveError(
+                f"{writer.label}: {name} holds another zip, {member.name}.",
+                "Zips are read one level deep.",
+                "unpack it by hand and name the folder as --raw",
+            )
+        writer.take(member._replace(name=prefix + member.name), label=f"{writer.label}/{name}")
+    path.unlink()
+
+
+class _Writer:
+    """Judges and writes members one after the other, within one budget."""
+
+    def __init__(
+        self, folder: Path, limits: Limits, size: int, label: str, copy: bool, progress: Callable[[int], None] | None
+    ) -> None:
+        self.folder, self.limits, self.label, self.copy = folder, limits, label, copy
+        self.names: list[str] = []
+        self.skipped: Counter[str] = Counter()
+        self._allowed = min(limits.total_bytes, max(limits.ratio_from, limits.ratio * size))
+        self._written = 0
+        self._members = 0
+        self._taken: dict[str, tuple[str, bool]] = {}
+        self._files: set[str] = set()
+        self._progress = progress
+
+    def forget(self, name: str) -> None:
+        """Take a file that was written out of the list of names."""
+        self.names.remove(name)
+
+    def take(self, member: Member, label: str = "") -> None:
+        """Judge one member and write it, or raise."""
+        label = label or self.label
+        self._members += 1
+        if self._members > self.limits.members:
+            raise ArchiveError(f"{label}: over {self.limits.members} members.", "", "unpack what you need by hand")
+        name = safe_name(member.name.removesuffix("/") if member.kind == "folder" else member.name)
+        if is_clutter(name):
+            self.skipped["system files"] += 1
+            return
+        if member.kind not in ("file", "folder"):
+            raise ArchiveError(f"{label}: {name} is a {member.kind}.", "Expected regular files and folders only.")
+        self._claim(name, member.kind == "file", label)
+        if member.kind == "folder":
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            return
+        self._write(name, member, label)
+        self.names.append(name)
+        if self._progress:
+            self._progress(len(self.names))
+
+    def _claim(self, name: str, is_file: bool, label: str) -> None:
+        """Refuse a name that meets another one on some file system: equal, equal but for case, or file and folder."""
+        segments = name.split("/")
+        for depth in range(1, len(segments) + 1):
+            prefix = "/".join(segments[:depth])
+            leaf = depth == len(segments)
+            folded = prefix.casefold()
+            spelled, was_file = self._taken.setdefault(folded, (prefix, is_file and leaf))
+            if spelled != prefix:
+                raise ArchiveError(f"{label}: {spelled} and {prefix} differ by case alone.", "Expected one of them.")
+            if was_file != (is_file and leaf):
+                raise ArchiveError(f"{label}: {prefix} is both a file and a folder.")
+            if leaf and is_file and prefix in self._files:
+                raise ArchiveError(f"{label}: {prefix} is there twice.", "Expected each name once.")
+        if is_file:
+            self._files.add(name)
+
+    def _write(self, name: str, member: Member, label: str) -> None:
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if member.path and not self.copy and _link(member.path, target):
+            return
+        written = 0
+        with target.open("xb") as stream:
+
+            def sink(chunk: bytes) -> None:
+                nonlocal written
+                written += len(chunk)
+                self._written += len(chunk)
+                if written > self.limits.member_bytes:
+                    raise ArchiveError(f"{label}: {name} is over {self.limits.member_bytes} bytes.")
+                if self._written > self._allowed and not member.path:
+                    raise ArchiveError(
+                        f"{label}: it unpacks to over {self._allowed} bytes.",
+                        f"At most {self.limits.ratio} times its own size is expected of pictures.",
+                    )
+                stream.write(chunk)
+
+            with reading(Path(label)):
+                member.pour(sink)
+        if written != member.size:
+            raise ArchiveError(f"{label}: {name} has {written} bytes, its header says {member.size}.")
+
+
+def _link(source: str, target: Path) -> bool:
+    """Hard-link a file where the file system can, and say whether it was done."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _require_room(path: Path, folder: Path) -> None:
+    """Raise before the first byte is written if the disk is too full for what the archive's list declares."""
+    if kind_of(path) != "zip":
+        return
+    needed = sum(member.size for member in members(path)) + RESERVE
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StorageError(
+            f"{path.name}: it needs {needed:,} bytes and {free:,} are free where it would go.",
+            "Nothing was written.",
+            "free some space or choose another folder with --root",
+        )

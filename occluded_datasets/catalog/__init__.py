@@ -1,0 +1,21 @@
+"""The catalog: what is known of each dataset, one file of facts each, and the registry that finds them."""
+
+from __future__ import annotations
+
+from .registry import get, ids, register, unregister
+from .spec import Count, Dataset, Form, Lineage, Part, Source, Terms, Variant
+
+__all__ = [
+    "Count",
+    "Dataset",
+    "Form",
+    "Lineage",
+    "Part",
+    "Source",
+    "Terms",
+    "Variant",
+    "get",
+    "ids",
+    "register",
+    "unregister",
+]

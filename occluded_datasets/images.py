@@ -1,0 +1,142 @@
+"""Decode pictures to RGB and encode them: the only module that opens one.
+
+Decoding is a check: a JPEG is decoded to its last block by libjpeg-turbo in strict mode (slow-integer DCT, fancy
+upsampling, so Pillow and OpenCV give the same pixels), everything else by Pillow from an allow-list of formats.
+The stored orientation is kept: EXIF rotation and ICC profiles are ignored, so a picture has one set of pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+from .errors import ImageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
+MAX_PIXELS = 1 << 26
+_CONVERTIBLE = ("RGB", "L", "1", "P", "CMYK", "YCbCr")
+
+
+def decode(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
+    """Return the pixels of an encoded picture, decoded to its last byte.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole JPEG, PNG, TIFF or BMP file.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (H, W, 3), dtype uint8, RGB, C-contiguous, in stored orientation.
+
+    Raises
+    ------
+    ImageError
+        If the file is empty, no picture, truncated, damaged, followed by other bytes (JPEG), over 2**26 pixels,
+        of several frames, 16-bit, or has transparency.
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty.", "Expected a picture, found 0 bytes.")
+    return _decode_jpeg(data, name) if data[:3] == b"\xff\xd8\xff" else _decode_other(data, name)
+
+
+def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92) -> bytes:
+    """Return RGB pixels as the file that `extension` names; all but JPEG without loss.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Shape (H, W, 3), dtype uint8, RGB, C-contiguous.
+    extension : str
+        One of `EXTENSIONS`.
+    quality : int
+        Of a JPEG, 1 to 100.
+
+    Raises
+    ------
+    ValueError
+        If the extension is not one of `EXTENSIONS`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decode(encode(np.full((4, 2, 3), 7, np.uint8), ".png")).tolist()[0]
+    [[7, 7, 7], [7, 7, 7]]
+    """
+    if extension not in EXTENSIONS:
+        raise ValueError(f"extension {extension!r}: expected one of {', '.join(EXTENSIONS)}")
+    if extension in (".jpg", ".jpeg"):
+        import simplejpeg
+
+        data: bytes = simplejpeg.encode_jpeg(pixels, quality, "RGB", "420", fastdct=False)
+        return data
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, {".png": "PNG", ".bmp": "BMP"}.get(extension, "TIFF"))
+    return stream.getvalue()
+
+
+def _decode_jpeg(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+    import simplejpeg
+
+    if data[-2:] != b"\xff\xd9":
+        raise ImageError(
+            f"{name}: truncated JPEG, or other bytes follow it.",
+            f"Expected the file to end in FFD9, found {data[-2:].hex().upper()}.",
+        )
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        _check_size(width, height, name)
+        if space in ("CMYK", "YCCK"):
+            return _decode_other(data, name)
+        pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False)
+    except ValueError as error:
+        raise ImageError(f"{name}: damaged JPEG.", f"The decoder says: {error}.") from error
+    return pixels
+
+
+def _decode_other(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                _check_size(*picture.size, name)
+                _check_kind(picture, name)
+                picture.load()
+                return np.ascontiguousarray(picture.convert("RGB"))
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
+        raise ImageError(f"{name}: not a readable picture.", f"The decoder says: {error}.") from error
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: the header says {width}x{height} pixels.", f"At most {MAX_PIXELS} pixels are decoded."
+        )
+
+
+def _check_kind(picture: Image, name: str) -> None:
+    """Refuse what has no single faithful 8-bit RGB reading."""
+    if getattr(picture, "n_frames", 1) != 1:
+        raise ImageError(f"{name}: several pictures in one file.", "Expected one frame.")
+    if picture.mode not in _CONVERTIBLE or "transparency" in picture.info:
+        raise ImageError(
+            f"{name}: mode {picture.mode} is refused.",
+            "Expected 8-bit grey, palette, CMYK or RGB without transparency.",
+        )

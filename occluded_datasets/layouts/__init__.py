@@ -1,0 +1,29 @@
+"""From the names in a raw tree to rows: pure, no file of the tree is opened here.
+
+The five rules: body and role come from the folder; the pattern is matched on the stem and must agree with the
+identity folder; known clutter is skipped and counted, two encodings of one stem are refused and anything unknown is
+an error that names the file; nested levels and renamed folders are read; declared counts are checked.
+"""
+
+from __future__ import annotations
+
+from .arrange import Arrangement, Row, arrange
+from .guess import Guess, guess
+from .judge import PartCount, Verdict, judge, missing_from_list
+from .names import is_clutter, is_picture, read_list, stem_of
+
+__all__ = [
+    "Arrangement",
+    "Guess",
+    "PartCount",
+    "Row",
+    "Verdict",
+    "arrange",
+    "guess",
+    "is_clutter",
+    "is_picture",
+    "judge",
+    "missing_from_list",
+    "read_list",
+    "stem_of",
+]

@@ -1,0 +1,34 @@
+"""The manifest: its schema, reading and writing, the fingerprint, `verify` and `diff`."""
+
+from __future__ import annotations
+
+from .core import Manifest, fingerprint, header_bytes, header_of, header_path, read, read_header, write
+from .diff import Difference, diff
+from .schema import COLUMNS, SCHEMA_VERSION, SIMULATED
+from .table import from_frame, to_frame, to_text
+from .validate import validate
+from .verify import STAT_FILE, Verification, stat_text, verify
+
+__all__ = [
+    "COLUMNS",
+    "SCHEMA_VERSION",
+    "SIMULATED",
+    "STAT_FILE",
+    "Difference",
+    "Manifest",
+    "Verification",
+    "diff",
+    "fingerprint",
+    "from_frame",
+    "header_bytes",
+    "header_of",
+    "header_path",
+    "read",
+    "read_header",
+    "stat_text",
+    "to_frame",
+    "to_text",
+    "validate",
+    "verify",
+    "write",
+]

@@ -1,0 +1,237 @@
+"""A manifest: a table of pictures and the header that vouches for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..errors import ManifestError, UsageError
+from ..files import storage_errors, write_atomic
+from ..hashing import merge_digests
+from ..paths import contained
+from . import table
+from .schema import SCHEMA_VERSION
+from .validate import validate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FINGERPRINT_COLUMNS = ("body", "split", "role", "pid", "pixel_sha256")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Rows, header and where the files are.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row a picture, columns of `occluded_datasets.manifest.COLUMNS` in order.
+    header : mapping
+        What ``manifest.json`` says.
+    path : Path, optional
+        Where the table was read from; rows with an empty root are relative to its folder.
+    sources : mapping of str to Path
+        Where the named roots are on this machine.
+    """
+
+    frame: pd.DataFrame
+    header: Mapping[str, Any]
+    path: Path | None = None
+    sources: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's id."""
+        return str(self.header["dataset"])
+
+    @property
+    def variant(self) -> str:
+        """The variant's name."""
+        return str(self.header["variant"])
+
+    @property
+    def verdict(self) -> str:
+        """``complete``, ``subset``, ``superset`` or ``different``."""
+        return str(self.header["verdict"])
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of body, split, role, pid and pixels of all rows."""
+        return str(self.header["fingerprint"])
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        """Return one line: dataset, rows, identities, verdict, fingerprint."""
+        return (
+            f"<Manifest {self.dataset} ({self.variant}): {len(self)} rows, {self.header['identities']} identities, "
+            f"{self.verdict}, {self.fingerprint[:16]}>"
+        )
+
+    def file(self, image_id: str) -> Path:
+        """Return where the picture `image_id` is, inside its root and through no symbolic link.
+
+        Raises
+        ------
+        UsageError
+            If there is no such row, or its root is not known on this machine.
+        """
+        rows = self.frame.loc[self.frame["image_id"] == image_id]
+        if rows.empty:
+            raise UsageError(f"{self.dataset}: no picture {image_id!r} in the manifest.")
+        return contained(self.root(str(rows["root"].iloc[0])), str(rows["path"].iloc[0]))
+
+    def root(self, name: str) -> Path:
+        """Return the folder of the root `name`; the empty name is the manifest's own folder."""
+        place = self.sources.get(name) if name else self.path and self.path.parent
+        if place is None:
+            raise UsageError(
+                f"{self.dataset}: the root {name!r} of this manifest is not known here.",
+                "Its rows refer to another set's pictures.",
+                f"say where it is with --source {name}=PATH",
+            )
+        return place
+
+
+def fingerprint(texts: table.Texts) -> str:
+    """Return sha256 over the ascending row digests sha256(``body|split|role|pid|pixel_sha256``)."""
+    rows = zip(*(texts[name] for name in FINGERPRINT_COLUMNS), strict=True)
+    return merge_digests(hashlib.sha256("|".join(row).encode()).digest() for row in rows)
+
+
+def header_of(texts: table.Texts, text: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the header of a table: what is counted and digested from it, then `facts`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": __version__,
+        "rows": len(texts["image_id"]),
+        "identities": len(set(texts["pid"])),
+        "counts": {name: _counts(texts[name]) for name in ("split", "role", "body")},
+        "table_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "fingerprint": fingerprint(texts),
+        **facts,
+    }
+
+
+def _counts(cells: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(cells).items()))
+
+
+def header_path(path: Path) -> Path:
+    """Return where the header of the table at `path` lies: ``manifest.json`` beside it."""
+    return path.with_suffix(".json")
+
+
+def header_bytes(header: Mapping[str, Any]) -> bytes:
+    """Return the canonical bytes of a header."""
+    return (json.dumps(header, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def write(manifest: Manifest, path: Path) -> None:
+    """Write a manifest as CSV or, by its suffix, Parquet, with the header beside it, each whole or not at all.
+
+    Writing what was read gives identical bytes.
+
+    Raises
+    ------
+    ManifestError
+        If a cell breaks the schema.
+    StorageError
+        If the disk refuses.
+    """
+    texts = table.from_frame(manifest.frame)
+    validate(texts, path.name, manifest.header.get("roots", {}))
+    text = table.to_text(texts)
+    facts = {key: value for key, value in manifest.header.items() if key not in _COUNTED}
+    header = header_of(texts, text, facts)
+    parquet = path.suffix == ".parquet"
+    with storage_errors(str(path)):
+        write_atomic(path, table.to_parquet(table.to_frame(texts)) if parquet else text.encode())
+        write_atomic(header_path(path), header_bytes(header))
+
+
+_COUNTED = ("schema_version", "rows", "identities", "counts", "table_sha256", "fingerprint")
+
+
+def read(path: Path, sources: Mapping[str, Path] | None = None) -> Manifest:
+    """Return the manifest at `path`, its header and every cell checked; no picture is opened.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv`` or ``.parquet`` file with its ``.json`` header beside it.
+    sources : mapping of str to Path, optional
+        Where named roots are.
+
+    Raises
+    ------
+    ManifestError
+        If the header or the table is missing, damaged, of a later schema, or the two disagree.
+    """
+    path = Path(path)
+    header = read_header(header_path(path))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read.", f"The system says: {error.strerror}.") from error
+    parquet = path.suffix == ".parquet"
+    texts = table.from_parquet(data, path.name) if parquet else table.from_text(data, path.name)
+    validate(texts, path.name, header.get("roots", {}))
+    text = table.to_text(texts) if parquet else data.decode()
+    _agree(header, texts, text, path)
+    return Manifest(table.to_frame(texts), header, path.absolute(), dict(sources or {}))
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return the header at `path`.
+
+    Raises
+    ------
+    ManifestError
+        If it is missing, no JSON object, or of a schema this version does not know.
+    """
+    try:
+        header = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ManifestError(
+            f"{path}: there is no manifest header.",
+            "Expected manifest.json beside manifest.csv.",
+            "occreid-prepare build DATASET --raw PATH",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path}: not a manifest header.", f"The reader says: {error}.") from error
+    version = header.get("schema_version") if isinstance(header, dict) else None
+    if not isinstance(version, int):
+        raise ManifestError(f"{path}: not a manifest header.", "Expected a JSON object with schema_version.")
+    if version != SCHEMA_VERSION:
+        wrote = f"written by version {header.get('tool_version', 'unknown')}"
+        raise ManifestError(
+            f"{path}: schema version {version} ({wrote}).",
+            f"This is {__version__}, which reads version {SCHEMA_VERSION}.",
+            "pip install --upgrade occluded-datasets" if version > SCHEMA_VERSION else "build the set again",
+        )
+    missing = [key for key in (*_COUNTED, "dataset", "variant", "verdict") if key not in header]
+    if missing:
+        raise ManifestError(f"{path}: the header lacks {', '.join(missing)}.", "", "build the set again")
+    return dict(header)
+
+
+def _agree(header: Mapping[str, Any], texts: table.Texts, text: str, path: Path) -> None:
+    """Raise unless the table is the one that the header vouches for."""
+    found = header_of(texts, text, {})
+    for key in ("rows", "table_sha256", "fingerprint", "identities", "counts"):
+        if header[key] != found[key]:
+            raise ManifestError(
+                f"{path.name}: not the table its header vouches for.",
+                f"Expected {key} {header[key]}, found {found[key]}.",
+                "restore the file, or build the set again",
+            )

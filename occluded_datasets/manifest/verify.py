@@ -1,0 +1,137 @@
+"""Whether every file is still the one the manifest vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import UnsafeNameError
+from ..paths import contained
+from ..scan import Progress, Scanned, scan, walk
+from .core import Manifest
+
+STAT_FILE = ".stat.tsv"
+
+
+class Verification(NamedTuple):
+    """What was checked and what is wrong, by path."""
+
+    mode: str
+    checked: int
+    missing: tuple[str, ...]
+    changed: tuple[str, ...]
+    refused: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.missing or self.changed or self.refused)
+
+
+def stat_text(folder: Path, top: str = "raw") -> str:
+    """Return one line a file below ``folder/top``: path, size and modification time, in path order."""
+    lines = []
+    for name, entry in walk(folder / top):
+        status = entry.stat(follow_symlinks=False)
+        lines.append(f"{top}/{name}\t{status.st_size}\t{status.st_mtime_ns}\n")
+    lines.sort()
+    return "".join(lines)
+
+
+def verify(
+    manifest: Manifest,
+    full: bool = False,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Return what differs between a manifest's rows and the files on disk.
+
+    Parameters
+    ----------
+    full : bool
+        Read, decode and hash every file again. Without it sizes are compared, and modification times where the
+        build left them (`STAT_FILE`).
+    """
+    missing: list[str] = []
+    refused: list[str] = []
+    changed: list[str] = []
+    checked = 0
+    for root, rows in manifest.frame.groupby("root", sort=True):
+        folder = manifest.root(str(root))
+        facts = dict(
+            zip(rows["path"], zip(rows["bytes"], rows["sha256"], rows["pixel_sha256"], strict=True), strict=True)
+        )
+        present = _present(folder, list(facts), missing, refused)
+        checked += len(facts)
+        if full:
+            changed += _rehash(folder, present, facts, executor, workers, progress)
+        else:
+            changed += _restat(folder, present, {path: int(fact[0]) for path, fact in facts.items()})
+    mode = "full" if full else "size and time"
+    return Verification(mode, checked, tuple(sorted(missing)), tuple(sorted(changed)), tuple(sorted(refused)))
+
+
+def _present(folder: Path, paths: Sequence[str], missing: list[str], refused: list[str]) -> list[str]:
+    """Return the paths that are regular files inside the root; sort the others into `missing` and `refused`."""
+    present = []
+    safe: dict[str, bool] = {}
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        if parent and parent not in safe:
+            safe[parent] = _inside(folder, parent)
+        whole = folder / path
+        if not safe.get(parent, True) or whole.is_symlink():
+            refused.append(path)
+        elif whole.is_file():
+            present.append(path)
+        else:
+            missing.append(path)
+    return present
+
+
+def _inside(folder: Path, name: str) -> bool:
+    try:
+        contained(folder, name)
+    except UnsafeNameError:
+        return False
+    return True
+
+
+def _restat(folder: Path, paths: Sequence[str], sizes: dict[str, int]) -> list[str]:
+    known: dict[str, tuple[str, ...]] = {}
+    if (folder / STAT_FILE).is_file():
+        lines = (folder / STAT_FILE).read_text("utf-8").splitlines()
+        known = {line.split("\t")[0]: tuple(line.split("\t")[1:]) for line in lines}
+    changed = []
+    for path in paths:
+        status = (folder / path).stat()
+        time = known.get(path, ("", str(status.st_mtime_ns)))[1]
+        if status.st_size != sizes[path] or time != str(status.st_mtime_ns):
+            changed.append(path)
+    return changed
+
+
+def _rehash(
+    folder: Path,
+    paths: Sequence[str],
+    facts: dict[str, tuple[int, str, str]],
+    executor: Executor | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> list[str]:
+    changed = []
+    done = 0
+    for good, bad in scan(folder, paths, executor, workers):
+        changed += [fact.name for fact in good if _differs(fact, facts[fact.name])]
+        changed += [name for name, _ in bad]
+        done += len(good) + len(bad)
+        if progress:
+            progress(done, len(paths))
+    return changed
+
+
+def _differs(found: Scanned, expected: tuple[int, str, str]) -> bool:
+    return (found.sha256, found.pixel_sha256) != (expected[1], expected[2])

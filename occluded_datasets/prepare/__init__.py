@@ -1,0 +1,8 @@
+"""From a raw copy to a verified manifest and its splits. Composition only."""
+
+from __future__ import annotations
+
+from .build import Built, build
+from .splitting import write_split
+
+__all__ = ["Built", "build", "write_split"]

@@ -1,0 +1,195 @@
+"""The folder of one dataset below the data root: staging, resuming and publishing.
+
+::
+
+    <root>/<dataset>/
+        raw/            the tree as published
+        manifest.csv    the table
+        manifest.json   its header, written last: where it is, the build is whole
+        .stat.tsv       sizes and times of raw/, for the fast re-scan     (this machine's business)
+        .build.json     what raw/ was made from                          (this machine's business)
+        .building/      a build at work, or killed; the next one resumes or removes it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ManifestError, UsageError
+from ..files import exclusive, remove_tree, storage_errors, write_atomic
+from ..manifest import STAT_FILE, header_bytes, read_header, stat_text
+from ..scan import Scanned
+
+JOURNAL = "scan.tsv"
+MARKER = "unpacked.json"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths of one dataset's folder and what may be done there."""
+
+    home: Path
+
+    @property
+    def raw(self) -> Path:
+        """The published tree."""
+        return self.home / "raw"
+
+    @property
+    def manifest(self) -> Path:
+        """The published table."""
+        return self.home / "manifest.csv"
+
+    @property
+    def header(self) -> Path:
+        """The published header."""
+        return self.home / "manifest.json"
+
+    @property
+    def staging(self) -> Path:
+        """The folder of a build at work."""
+        return self.home / ".building"
+
+    @property
+    def note(self) -> Path:
+        """What the published tree was made from."""
+        return self.home / ".build.json"
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the folder for one build; if it fails, leave nothing of it and no empty folder."""
+        existed = [folder for folder in (self.home, *self.home.parents) if folder.exists()]
+        lock = self.home / ".lock"
+        with storage_errors(str(self.home)):
+            try:
+                with exclusive(lock):
+                    yield
+            except BaseException:
+                if not self.header.exists() or self.staging.exists():
+                    remove_tree(self.staging)
+                raise
+            finally:
+                with suppress(OSError):
+                    lock.unlink()
+                for folder in (self.home, *self.home.parents):
+                    if folder in existed:
+                        break
+                    with suppress(OSError):
+                        folder.rmdir()
+
+    def published(self, source: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the header if what is published was made from `source` and no file was touched since."""
+        note = self.read_note()
+        if note is None or note.get("source") != source or not self.intact(note):
+            return None
+        with suppress(ManifestError):
+            return read_header(self.header)
+        return None
+
+    def intact(self, note: Mapping[str, Any]) -> bool:
+        """Whether table, header and tree have the sizes and times that the build left."""
+        try:
+            own = [_stamp(self.manifest), _stamp(self.header)]
+            return note.get("own") == own and (self.home / STAT_FILE).read_text("utf-8") == stat_text(self.home)
+        except OSError:
+            return False
+
+    def read_note(self) -> dict[str, Any] | None:
+        """Return what the last build wrote down, or None."""
+        try:
+            note = json.loads(self.note.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return note if isinstance(note, dict) else None
+
+    def staged(self, source: Mapping[str, Any]) -> dict[str, int] | None:
+        """Return what was skipped when a killed build unpacked `source` whole; else clear the staging folder."""
+        with suppress(OSError, ValueError, KeyError):
+            marker = json.loads((self.staging / MARKER).read_bytes())
+            if marker["source"] == source and (self.staging / "raw").is_dir():
+                return dict(marker["skipped"])
+        remove_tree(self.staging)
+        (self.staging / "raw").mkdir(parents=True)
+        return None
+
+    def mark_staged(self, source: Mapping[str, Any], skipped: Mapping[str, int]) -> None:
+        """Write down that `source` is unpacked whole, and what was skipped."""
+        write_atomic(self.staging / MARKER, json.dumps({"source": source, "skipped": skipped}).encode())
+
+    def journal(self, folder: Path) -> dict[str, Scanned]:
+        """Return what a killed build had scanned already, of files that were left alone since."""
+        try:
+            lines = (self.staging / JOURNAL).read_text("utf-8").split("\n")[:-1]
+        except OSError:
+            return {}
+        known = {}
+        for line in lines:
+            cells = line.split("\t")
+            if len(cells) == 7 and _stamp(folder / cells[0])[:2] == [int(cells[3]), int(cells[6])]:
+                known[cells[0]] = Scanned(cells[0], *map(int, cells[1:4]), *cells[4:6])  # type: ignore[arg-type]
+        return known
+
+    def remember(self, folder: Path, facts: Sequence[Scanned]) -> None:
+        """Add scanned pictures to the journal."""
+        self.staging.mkdir(parents=True, exist_ok=True)
+        with (self.staging / JOURNAL).open("a", encoding="utf-8", newline="\n") as stream:
+            for fact in facts:
+                time = os.stat(f"{folder}/{fact.name}").st_mtime_ns
+                stream.write("\t".join(map(str, (*fact, time))) + "\n")
+
+    def publish(self, folder: Path, text: str, header: Mapping[str, Any], source: Mapping[str, Any]) -> None:
+        """Make the tree `folder` and its manifest the published ones; the header comes last.
+
+        Killed in between, the set counts as not built and the same command builds it.
+        """
+        in_place = folder == self.raw
+        self.header.unlink(missing_ok=True)
+        write_atomic(self.note, json.dumps({"in_place": in_place}).encode())
+        if not in_place:
+            remove_tree(self.home / ".old")
+            if self.raw.exists():
+                os.replace(self.raw, self.home / ".old")
+            os.replace(folder, self.raw)
+        write_atomic(self.manifest, text.encode())
+        write_atomic(self.home / STAT_FILE, stat_text(self.home).encode())
+        write_atomic(self.header, header_bytes(header))
+        note = {"source": source, "in_place": in_place, "own": [_stamp(self.manifest), _stamp(self.header)]}
+        write_atomic(self.note, json.dumps(note).encode())
+        remove_tree(self.home / ".old")
+        remove_tree(self.staging)
+
+    def require_ours(self, header: Mapping[str, Any], replace: bool) -> None:
+        """Raise rather than replace a tree that is not a build's, or another build without being asked."""
+        note = self.read_note()
+        dataset = header["dataset"]
+        if self.raw.exists() and (note is None or note.get("in_place")):
+            raise UsageError(
+                f"{dataset}: {self.raw} is there and was not put there by a build.",
+                "It is never replaced.",
+                f"occreid-prepare build {dataset} --raw '{self.raw}', or choose another --root",
+            )
+        if replace or not self.header.exists():
+            return
+        with suppress(ManifestError):
+            old = read_header(self.header)
+            if (old["fingerprint"], old["variant"]) != (header["fingerprint"], header["variant"]):
+                raise UsageError(
+                    f"{dataset}: another copy is published in {self.home}.",
+                    f"It is {old['variant']}, {old['verdict']}, {old['fingerprint'][:16]}; this one is "
+                    f"{header['variant']}, {header['verdict']}, {header['fingerprint'][:16]}.",
+                    "add --replace to replace it, or choose another --root",
+                )
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]

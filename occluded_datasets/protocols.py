@@ -1,0 +1,316 @@
+"""From a named protocol, which is data, to train, probe and gallery rows and keyed draws."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ManifestError, ProtocolError, UnknownNameError
+from .hashing import key
+from .manifest import Manifest
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    import pandas as pd
+
+PACKAGE = "occluded_datasets.manifests"
+WORDS = ("title", "notes", "sources")
+_FILTERS = ("split", "role", "body")
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "schema": (1,),
+    "test_identities": ("all", "published", "half"),
+    "set_distance": ("none", "cosine-of-normalised-mean"),
+    "camera_rule": ("none", "same-camera-removed"),
+    "group_rule": ("none", "same-group-removed"),
+    "unanswerable": ("drop-and-count", "error"),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol's rules, as its JSON file says them."""
+
+    rules: Mapping[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        """The dataset it is for."""
+        return str(self.rules["dataset"])
+
+    @property
+    def name(self) -> str:
+        """Its name within the dataset."""
+        return str(self.rules["name"])
+
+    @property
+    def id(self) -> str:
+        """Return ``<dataset>/<name>@<8 hex>``: the digest is of all rules, not of title, notes and sources."""
+        rules = {name: value for name, value in self.rules.items() if name not in WORDS}
+        text = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return f"{self.dataset}/{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a manifest by their part in a protocol.
+
+    Parameters
+    ----------
+    train, probe, gallery : pandas.DataFrame
+        Manifest rows in `image_id` order; `train` is empty where the protocol trains elsewhere.
+    draws : pandas.DataFrame
+        Columns draw (int), role (probe or gallery), pid, image_id; empty where nothing is drawn. A role that is not
+        in it is used whole in every draw.
+    short : int
+        Identities and sides with fewer pictures than shots: they give all they have.
+    unanswerable : int
+        Probe rows whose identity has no gallery row.
+    """
+
+    protocol: Protocol
+    fingerprint: str
+    train: pd.DataFrame
+    probe: pd.DataFrame
+    gallery: pd.DataFrame
+    draws: pd.DataFrame
+    short: int = 0
+    unanswerable: int = 0
+
+    def __repr__(self) -> str:
+        """Return one line: protocol id and sizes."""
+        draws = int(self.draws["draw"].max()) + 1 if len(self.draws) else 0
+        return (
+            f"<Split {self.protocol.id}: {len(self.train)} train, {len(self.probe)} probe, "
+            f"{len(self.gallery)} gallery, {draws} draws>"
+        )
+
+
+def protocols(dataset: str) -> list[Protocol]:
+    """Return the protocols that ship for `dataset`, by name.
+
+    Examples
+    --------
+    >>> [protocol.name for protocol in protocols("partial-ilids")]
+    ['single-shot']
+    """
+    return list(_shipped(dataset))
+
+
+@cache
+def _shipped(dataset: str) -> tuple[Protocol, ...]:
+    return tuple(_parse(entry) for entry in sorted(_folder(dataset), key=lambda entry: entry.name))
+
+
+def find_protocol(dataset: str, name: str) -> Protocol:
+    """Return a protocol by name, by id, or from a JSON file of one's own.
+
+    Parameters
+    ----------
+    dataset : str
+        The dataset that a bare name belongs to.
+    name : str
+        ``transfer-all``, ``occluded-reid/transfer-all``, the same with ``@`` and its digest, or a path to a ``.json``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    ProtocolError
+        If it belongs to another dataset, or the digest is of other rules.
+    """
+    if name.endswith(".json"):
+        return _require(_parse(Path(name)), dataset)
+    bare, _, digest = name.partition("@")
+    owner, _, short = bare.rpartition("/")
+    if owner and owner != dataset:
+        raise ProtocolError(
+            f"{name} is a protocol of {owner}.", f"Expected one of {dataset}.", f"occreid-prepare info {dataset}"
+        )
+    for protocol in protocols(dataset):
+        if protocol.name == short:
+            if digest and not protocol.id.endswith(f"@{digest}"):
+                raise ProtocolError(
+                    f"{name}: this version's rules are {protocol.id}.",
+                    "The digests differ, so the rules do, and scores would not compare.",
+                )
+            return protocol
+    others = sorted(_owners(short) - {dataset})
+    if others:
+        raise ProtocolError(
+            f"{short} is a protocol of {', '.join(others)}.", f"Expected one of {dataset}.",
+            f"occreid-prepare info {dataset}",
+        )  # fmt: skip
+    raise UnknownNameError.of(
+        f"protocol of {dataset}", name, [p.name for p in protocols(dataset)], f"occreid-prepare info {dataset}"
+    )
+
+
+def split(manifest: Manifest, protocol: str | Protocol) -> Split:
+    """Return the rows of `manifest` by their part in `protocol`, and its draws.
+
+    Choices are by keyed order, ascending sha256 of ``seed|purpose|draw|x`` (`occluded_datasets.hashing.key`): equal
+    fingerprints give equal draws on every platform.
+
+    Raises
+    ------
+    ProtocolError
+        If the protocol is of another dataset, the manifest has no probe or no gallery for it, a same-camera rule
+        meets rows without a real camera, or probes cannot be answered and the protocol refuses that.
+    """
+    chosen = find_protocol(manifest.dataset, protocol) if isinstance(protocol, str) else protocol
+    _require(chosen, manifest.dataset)
+    rules = chosen.rules
+    frame = manifest.frame.sort_values("image_id", ignore_index=True)
+    probe, gallery = (_rows(frame, rules[side], rules["junk"]) for side in ("probe", "gallery"))
+    if rules["test_identities"] == "half":
+        test = _half(sorted(set(probe["pid"]) | set(gallery["pid"])), rules["seed"])
+        train = _rows(frame[~frame["pid"].isin(test)], rules["train"], rules["junk"])
+        probe, gallery = probe[probe["pid"].isin(test)], gallery[gallery["pid"].isin(test)]
+    else:
+        train = _rows(frame, rules["train"], rules["junk"])
+    _require_rows(chosen, manifest, probe, gallery)
+    unanswerable = int((~probe["pid"].isin(set(gallery["pid"]))).sum())
+    if unanswerable and rules["unanswerable"] == "error":
+        raise ProtocolError(f"{chosen.id}: {unanswerable} probes have no picture of their identity in the gallery.")
+    draws, short = _draws(probe, gallery, rules)
+    train, probe, gallery = (part.reset_index(drop=True) for part in (train, probe, gallery))
+    return Split(chosen, manifest.fingerprint, train, probe, gallery, draws, short, unanswerable)
+
+
+def _rows(frame: pd.DataFrame, wanted: Mapping[str, Sequence[str]] | None, junk: Mapping[str, Sequence[str]]) -> Any:
+    """Return the rows that a filter keeps and the junk filter does not; none for no filter."""
+    if wanted is None:
+        return frame.iloc[:0]
+    keep = frame["pid"].notna()
+    for column, values in wanted.items():
+        keep &= frame[column].isin(values)
+    for column, values in junk.items():
+        keep &= ~frame[column].isin(values)
+    return frame[keep]
+
+
+def _half(pids: Sequence[int], seed: int) -> set[int]:
+    """Return the test identities: the first floor(K/2) of K pids by key."""
+    return set(sorted(pids, key=lambda pid: key(seed, "half", 0, pid))[: len(pids) // 2])
+
+
+def _draws(probe: pd.DataFrame, gallery: pd.DataFrame, rules: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
+    """Return the table of draws and how many (identity, side) pairs had fewer pictures than shots."""
+    import pandas as pd
+
+    sides = [
+        (role, _pictures(rows), int(rules[f"{role}_shots"]))
+        for role, rows in (("probe", probe), ("gallery", gallery))
+        if rules[f"{role}_shots"]
+    ]
+    short = sum(len(own) < shots for _, pictures, shots in sides for own in pictures.values())
+    columns: tuple[list[int], list[str], list[int], list[str]] = ([], [], [], [])
+    for draw in range(rules["draws"] if sides else 0):
+        for role, pictures, shots in sides:
+            prefix = f"{rules['seed']}|{role}|{draw}|".encode()
+            for pid, own in pictures.items():
+                names = _first(own, prefix, shots)
+                columns[0].extend([draw] * len(names))
+                columns[1].extend([role] * len(names))
+                columns[2].extend([pid] * len(names))
+                columns[3].extend(names)
+    data = dict(zip(("draw", "role", "pid", "image_id"), columns, strict=True))
+    return pd.DataFrame(data).astype({"draw": "int64", "pid": "int64", "role": "object", "image_id": "object"}), short
+
+
+def _pictures(rows: pd.DataFrame) -> dict[int, list[tuple[bytes, str]]]:
+    """Return (pixel_sha256, image_id) of each identity's pictures, identities ascending."""
+    found: dict[int, list[tuple[bytes, str]]] = {int(pid): [] for pid in sorted(set(rows["pid"]))}
+    for pid, pixels, name in zip(rows["pid"], rows["pixel_sha256"], rows["image_id"], strict=True):
+        found[int(pid)].append((pixels.encode(), name))
+    return found
+
+
+def _first(own: Sequence[tuple[bytes, str]], prefix: bytes, shots: int) -> list[str]:
+    """Return the names of the first `shots` pictures by key, equal pixels in name order."""
+    digest: Callable[[bytes], Any] = hashlib.sha256
+    keyed = [(digest(prefix + pixels).digest(), name) for pixels, name in own]
+    return [min(keyed)[1]] if shots == 1 else [name for _, name in sorted(keyed)[:shots]]
+
+
+def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, gallery: pd.DataFrame) -> None:
+    import pandas as pd
+
+    for side, rows in (("probe", probe), ("gallery", gallery)):
+        if rows.empty:
+            raise ProtocolError(
+                f"{protocol.id}: this manifest has no {side} picture for it.",
+                f"It is {manifest.dataset}, variant {manifest.variant}, {manifest.verdict}, {len(manifest)} rows.",
+                f"occreid-prepare info {manifest.dataset}",
+            )
+    if protocol.rules["camera_rule"] != "none":
+        cameras = pd.concat([probe, gallery])
+        if cameras["camid"].isna().any() or (cameras["camid_source"] == "none").any():
+            raise ProtocolError(
+                f"{protocol.id}: a same-camera rule over rows without a real camera.",
+                "A camera that nobody recorded cannot be the same as another.",
+                f"choose a protocol without a camera rule: occreid-prepare info {manifest.dataset}",
+            )
+
+
+def _require(protocol: Protocol, dataset: str) -> Protocol:
+    if protocol.dataset != dataset:
+        raise ProtocolError(
+            f"{protocol.id} is a protocol of {protocol.dataset}.", f"The manifest is of {dataset}.",
+            f"occreid-prepare info {dataset}",
+        )  # fmt: skip
+    return protocol
+
+
+def _folder(dataset: str) -> Iterator[Traversable]:
+    folder = resources.files(PACKAGE).joinpath("protocols", dataset)
+    if folder.is_dir():
+        yield from (entry for entry in folder.iterdir() if entry.name.endswith(".json"))
+
+
+def _owners(name: str) -> set[str]:
+    folder = resources.files(PACKAGE).joinpath("protocols")
+    return {entry.name for entry in folder.iterdir() if entry.joinpath(f"{name}.json").is_file()}
+
+
+def _parse(entry: Traversable | Path) -> Protocol:
+    """Return the protocol in a file, or raise `ManifestError` saying which rule is wrong."""
+    try:
+        rules = json.loads(entry.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{entry}: not a protocol file.", f"The reader says: {error}.") from error
+    fault = _fault(rules)
+    if fault:
+        raise ManifestError(f"{entry.name}: not a protocol.", fault, "see docs/reference/protocols.md")
+    return Protocol(rules)
+
+
+def _fault(rules: Any) -> str:
+    """Return what is wrong with a protocol's rules, or an empty string."""
+    needed = {
+        *WORDS, *_CHOICES, "dataset", "name", "train", "validation", "probe", "gallery", "junk", "probe_shots",
+        "gallery_shots", "draws", "seed", "max_rank",
+    }  # fmt: skip
+    if not isinstance(rules, dict) or set(rules) != needed:
+        found = set(rules) if isinstance(rules, dict) else set()
+        return f"Missing: {sorted(needed - found) or 'nothing'}; unknown: {sorted(found - needed) or 'nothing'}."
+    for name, choices in _CHOICES.items():
+        if rules[name] not in choices:
+            return f"{name}: expected one of {choices}, found {rules[name]!r}."
+    for name in ("train", "validation", "probe", "gallery", "junk"):
+        value = rules[name]
+        optional = name in ("train", "validation")
+        if not (value is None and optional) and not (isinstance(value, dict) and set(value) <= set(_FILTERS)):
+            return f"{name}: expected a filter over {_FILTERS}, found {value!r}."
+    for name in ("probe_shots", "gallery_shots", "draws", "seed", "max_rank"):
+        value = rules[name]
+        if not (value is None and name.endswith("shots")) and not (type(value) is int and value >= 0):
+            return f"{name}: expected a whole number, found {value!r}."
+    return ""

@@ -1,0 +1,184 @@
+"""Write a twin: render its pictures and put them where the real set has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from .. import catalog
+from ..catalog.spec import Dataset, Variant
+from ..errors import UsageError
+from ..files import remove_tree, storage_errors
+from ..images import encode
+from ..scan import cores
+from .plan import Picture, plan, unknown_totals
+
+SHARD = 128
+IN_PROCESS = 1500
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What was rendered."""
+
+    dataset: str
+    variant: str
+    tree: str
+    images: int
+    identities: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping."""
+        return asdict(self)
+
+
+def twin(
+    dataset: str,
+    out: str | os.PathLike[str],
+    *,
+    ids: int | None = None,
+    seed: int = 0,
+    variant: str | None = None,
+    workers: int | None = 1,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Twin:
+    """Render a licence-free raw tree with the true names, folders, formats and counts of `dataset`.
+
+    Parameters
+    ----------
+    dataset : str
+        An id of `list_datasets`.
+    out : path
+        The tree is written below it, under its published name.
+    ids : int, optional
+        Identities; all declared ones by default.
+    seed : int
+        Other people and other pictures.
+    workers : int, optional
+        Processes; None for all cores. More than one needs a main module that can be imported, as `multiprocessing`
+        does.
+    progress : callable, optional
+        Called with (pictures done, pictures in all).
+
+    Raises
+    ------
+    UsageError
+        If the tree is already there or the facts have no naming.
+    StorageError
+        If the disk refuses; nothing is left at the final path.
+    """
+    facts = catalog.get(dataset)
+    chosen = facts.variant(variant)
+    pictures = plan(facts, chosen, ids, seed)
+    out = Path(out)
+    final, staging = out / facts.tree, out / f".{facts.tree}.part"
+    if final.exists():
+        raise UsageError(f"{final} is already there.", "A twin never replaces anything.", "choose another --out")
+    with storage_errors(str(out)):
+        try:
+            remove_tree(staging)
+            for folder in sorted({picture.name.rpartition("/")[0] for picture in pictures}):
+                (staging / folder).mkdir(parents=True, exist_ok=True)
+            _render_all(staging, pictures, seed, workers, executor, progress)
+            _write_texts(staging / facts.tree, facts, chosen, pictures, ids)
+            os.replace(staging / facts.tree, final)
+        finally:
+            remove_tree(staging)
+    identities = len({picture.pid for picture in pictures if picture.pid >= 0})
+    return Twin(dataset, chosen.name, str(final), len(pictures), identities)
+
+
+def _render_all(
+    folder: Path,
+    pictures: Sequence[Picture],
+    seed: int,
+    workers: int | None,
+    executor: Executor | None,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    shards = [pictures[start : start + SHARD] for start in range(0, len(pictures), SHARD)]
+    done = 0
+    with ExitStack() as stack:
+        run: Iterator[int]
+        count = workers or cores()
+        if executor is None and count > 1 and len(pictures) > IN_PROCESS:
+            executor = stack.enter_context(ProcessPoolExecutor(count, mp_context=get_context("spawn")))
+        if executor is None:
+            run = (write_shard(str(folder), shard, seed) for shard in shards)
+        else:
+            run = executor.map(write_shard, [str(folder)] * len(shards), shards, [seed] * len(shards))
+        for number in run:
+            done += number
+            if progress:
+                progress(done, len(pictures))
+
+
+def write_shard(folder: str, pictures: Sequence[Picture], seed: int) -> int:
+    """Render and write some pictures below `folder`, and return how many."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    for picture in pictures:
+        with open(f"{folder}/{picture.name}", "wb") as stream:
+            stream.write(draw(picture, seed))
+    return len(pictures)
+
+
+def draw(picture: Picture, seed: int) -> bytes:
+    """Return the encoded file of one picture."""
+    import numpy as np
+
+    from .render import Shot, render
+
+    shot = Shot(picture.pid, picture.photo, picture.body, picture.camera, picture.width, picture.height)
+    rendered = render(shot, seed)
+    pixels = rendered.image
+    if picture.crop:
+        x, y, width, height = rendered.visible_box
+        pixels = np.ascontiguousarray(pixels[y : y + height, x : x + width])
+    return encode(pixels, picture.name[picture.name.rfind(".") :])
+
+
+def _write_texts(tree: Path, facts: Dataset, variant: Variant, pictures: Sequence[Picture], ids: int | None) -> None:
+    """Write the readme and the name lists that the published set has."""
+    (tree / "Readme.txt").write_text(_readme(facts, variant, pictures, ids), "utf-8", newline="\n")
+    prefix = f"{facts.tree}/"
+    for name, folder in facts.lists:
+        if folder not in variant.parts:
+            continue
+        own = [p.name.removeprefix(prefix) for p in pictures if p.name.startswith(f"{prefix}{folder}/")]
+        if name.endswith(".list"):
+            own = [entry.rsplit("/", 1)[-1] for entry in own]
+        (tree / name).write_text("".join(f"{entry}\n" for entry in own), "utf-8", newline="\n")
+
+
+def _readme(facts: Dataset, variant: Variant, pictures: Sequence[Picture], ids: int | None) -> str:
+    lines = [
+        f"A twin of {facts.title} ({variant.title}), made by occluded-datasets.",
+        "Every person, place and thing in it is drawn by a program: no picture of anyone is in here.",
+        "Public domain (CC0). Scores on it say that code runs, nothing about methods.",
+        "",
+        f"{len(pictures)} pictures.",
+    ]
+    if ids is None:
+        lines.append(f"The totals are those declared for the set ({variant.count.certainty}).")
+    else:
+        lines.append(f"Reduced to {ids} identities in the largest part; the set declares more.")
+    for part in map(facts.part, variant.parts):
+        number = sum(picture.name.startswith(f"{facts.tree}/{part.folder}/") for picture in pictures)
+        unknown = part.count.images is None or part.count.certainty == "inferred"
+        lines.append(
+            f"  {part.folder}: {number}{'  (our choice: nobody says how many the set has)' if unknown else ''}"
+        )
+    if unknown_totals(facts, variant):
+        lines.append("Numbers marked as our choice are inferred and no fact about the set.")
+    if any(part.roles for part in map(facts.part, variant.parts)):
+        lines.append("Junk and distractor pictures are in numbers of our choice.")
+    return "\n".join(lines) + "\n"
