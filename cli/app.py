@@ -16,7 +16,7 @@ import click
 from .. import __version__
 from ..errors import OccludedDatasetsError
 
-COMMANDS = ("list", "info", "cite", "build", "verify", "diff", "split", "twin")
+COMMANDS = ("list", "info", "cite", "build", "verify", "diff", "split", "twin", "demo")
 
 
 class Commands(click.Group):

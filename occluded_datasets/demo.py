@@ -1,0 +1,103 @@
+"""The main job on twins of the four sets: render, build, verify, split, and a sheet to look at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .library import load
+from .manifest import verify
+from .prepare import build, write_split
+from .protocols import split
+from .report import contact_sheet
+from .twin import twin
+
+PROTOCOLS = {
+    "occluded-reid": ("transfer-all", "afpb-nshot-1"),
+    "partial-reid": ("transfer-all-occluded-probe", "transfer-all-partial-probe"),
+    "p-ethz": ("transfer-all", "afpb-nshot-1"),
+    "p-dukemtmc-reid": ("supervised", "transfer"),
+}
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the demo did with one set; `splits` maps a protocol to its (train, probe, gallery) pictures."""
+
+    dataset: str
+    rows: int
+    identities: int
+    verdict: str
+    verified: bool
+    fingerprint: str
+    splits: dict[str, tuple[int, int, int]]
+    manifest: str
+    sheet: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping."""
+        return asdict(self)
+
+
+def demo(
+    out: str | os.PathLike[str], ids: int | None = None, workers: int | None = 1, progress: Progress | None = None
+) -> Iterator[Step]:
+    """Yield what was done for each of the four sets: twin, manifest, verification, two splits, contact sheet.
+
+    A twin that an earlier demo left in `out` is used again.
+
+    Parameters
+    ----------
+    out : path
+        Where everything goes: ``twins/``, ``built/``, ``splits/``, ``sheets/``.
+    ids : int, optional
+        Identities a set; all declared ones by default.
+    workers : int, optional
+        Processes that render; None for all cores.
+
+    Raises
+    ------
+    OccludedDatasetsError
+        If a step fails.
+    """
+    for dataset in PROTOCOLS:
+        yield _step(Path(out), dataset, ids, workers, progress or (lambda stage, done, total: None))
+
+
+def _step(out: Path, dataset: str, ids: int | None, workers: int | None, tell: Progress) -> Step:
+    tree = _twin(out / "twins" / dataset, dataset, ids, workers, tell)
+    built = build(
+        dataset, tree, out / "built", allow_subset=ids is not None, replace=True,
+        progress=lambda stage, done, total: tell(f"{dataset}: {stage}", done, total),
+    )  # fmt: skip
+    manifest = load(built.manifest)
+    splits = {}
+    for name in PROTOCOLS[dataset]:
+        made = split(manifest, name)
+        write_split(made, Path(built.manifest), out / "splits" / dataset / name)
+        splits[name] = (len(made.train), len(made.probe), len(made.gallery))
+    sheet = contact_sheet(manifest, out / "sheets" / f"{dataset}.png")
+    verified = verify(manifest).ok
+    return Step(
+        dataset, built.rows, built.identities, built.verdict, verified, built.fingerprint, splits, built.manifest,
+        str(sheet),
+    )  # fmt: skip
+
+
+def _twin(folder: Path, dataset: str, ids: int | None, workers: int | None, tell: Progress) -> Path:
+    """Return a twin's tree, rendered unless an earlier demo left it."""
+    folder = folder / (f"{ids}-ids" if ids else "all-ids")
+    if folder.is_dir():
+        for tree in sorted(folder.iterdir()):
+            if tree.is_dir() and not tree.name.startswith("."):
+                return tree
+    made = twin(
+        dataset, folder, ids=ids, workers=workers,
+        progress=lambda done, total: tell(f"{dataset}: render", done, total),
+    )  # fmt: skip
+    return Path(made.tree)

@@ -1,0 +1,78 @@
+"""A contact sheet: a few identities of a manifest, one row each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..files import storage_errors, write_atomic
+from ..images import decode, encode
+from ..manifest import Manifest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+HEIGHT = 128
+WIDTH = 64
+GAP = 3
+PAPER = 250
+BODIES = ("full", "unknown", "occluded", "partial")
+
+
+def contact_sheet(manifest: Manifest, out: Path, identities: int = 8, each: int = 4) -> Path:
+    """Write a sheet with some identities of `manifest`, one row each, and return its path.
+
+    From left to right come `each` full-body (or unknown), occluded and partial pictures, as far as the set has
+    them. Pictures are fitted into 64x128 pixels (width x height) without changing their shape.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Whose pictures to show; they are read from its roots.
+    out : Path
+        A picture file to write, ``.png`` or ``.jpg``.
+    identities : int
+        Rows: identities spread evenly over the set.
+    each : int
+        Pictures of each body kind in a row.
+
+    Raises
+    ------
+    UsageError
+        If the manifest has no row.
+    """
+    import numpy as np
+
+    frame = manifest.frame
+    bodies = [body for body in BODIES if (frame["body"] == body).any()]
+    if not bodies:
+        raise UsageError(f"{manifest.dataset}: no picture to show.")
+    pids = sorted(frame.loc[frame["role"] != "junk", "pid"].unique())
+    pids = pids[:: max(1, len(pids) // identities)][:identities]
+    sheet = np.full(
+        (len(pids) * (HEIGHT + GAP) + GAP, len(bodies) * each * (WIDTH + GAP) + GAP, 3), PAPER, dtype=np.uint8
+    )
+    for row, pid in enumerate(pids):
+        own = frame[frame["pid"] == pid]
+        for block, body in enumerate(bodies):
+            names = own.loc[own["body"] == body, "image_id"].tolist()[:each]
+            for column, name in enumerate(names):
+                _paste(sheet, manifest.file(name).read_bytes(), row, block * each + column)
+    with storage_errors(str(out)):
+        write_atomic(out, encode(sheet, out.suffix.lower()))
+    return out
+
+
+def _paste(sheet: npt.NDArray[np.uint8], data: bytes, row: int, column: int) -> None:
+    """Fit one picture into its cell, centred."""
+    import cv2
+
+    pixels = decode(data)
+    scale = min(HEIGHT / pixels.shape[0], WIDTH / pixels.shape[1])
+    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
+    fitted = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    top = GAP + row * (HEIGHT + GAP) + (HEIGHT - size[1]) // 2
+    left = GAP + column * (WIDTH + GAP) + (WIDTH - size[0]) // 2
+    sheet[top : top + size[1], left : left + size[0]] = fitted
