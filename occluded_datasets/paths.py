@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 
 from .errors import UnsafeNameError
@@ -12,7 +13,8 @@ from .errors import UnsafeNameError
 MAX_SEGMENT_BYTES = 255
 MAX_NAME_BYTES = 1024
 MAX_DEPTH = 16
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"[\\:\x00-\x1f\x7f-\x9f]")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
@@ -107,16 +109,17 @@ def _fault(name: str) -> str:
     return next((fault for fault in map(_segment_fault, segments) if fault), "")
 
 
+@lru_cache(maxsize=1 << 14)
 def _segment_fault(segment: str) -> str:
     """Return why one segment is unsafe, or an empty string."""
     if segment in ("", ".", ".."):
         return f"it has a {segment!r} segment"
-    if any(character in "\\:" or unicodedata.category(character) == "Cc" for character in segment):
+    if _FORBIDDEN.search(segment):
         return "it has a backslash, a colon or a control character"
     if segment[-1] in ". ":
-        return f"segment {segment!r} ends in a dot or a space"
+        return f"segment {_shown(segment)} ends in a dot or a space"
     if _DEVICE.match(segment):
-        return f"segment {segment!r} is a Windows device name"
+        return f"segment {_shown(segment)} is a Windows device name"
     size = len(segment.encode())
     if size > MAX_SEGMENT_BYTES:
         return f"a segment has {size} bytes, at most {MAX_SEGMENT_BYTES} are allowed"

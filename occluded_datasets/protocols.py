@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ManifestError, ProtocolError, UnknownNameError
 from .hashing import key
-from .manifest import Manifest
+from .manifest import COLUMNS, Manifest
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "occluded_datasets.manifests"
 WORDS = ("title", "notes", "sources")
-_FILTERS = ("split", "role", "body")
+_FILTERS = {column.name: column.pattern for column in COLUMNS if column.name in ("split", "role", "body")}
 _CHOICES: dict[str, tuple[object, ...]] = {
     "schema": (1,),
     "test_identities": ("all", "published", "half"),
@@ -307,10 +308,23 @@ def _fault(rules: Any) -> str:
     for name in ("train", "validation", "probe", "gallery", "junk"):
         value = rules[name]
         optional = name in ("train", "validation")
-        if not (value is None and optional) and not (isinstance(value, dict) and set(value) <= set(_FILTERS)):
-            return f"{name}: expected a filter over {_FILTERS}, found {value!r}."
+        if not (value is None and optional) and not _is_filter(value):
+            return f"{name}: expected a filter over lists of {', '.join(_FILTERS)}, found {value!r}."
+    for name in ("dataset", "name"):
+        if not (isinstance(rules[name], str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rules[name])):
+            return f"{name}: expected lower-case words joined by '-', found {rules[name]!r}."
     for name in ("probe_shots", "gallery_shots", "draws", "seed", "max_rank"):
         value = rules[name]
         if not (value is None and name.endswith("shots")) and not (type(value) is int and value >= 0):
             return f"{name}: expected a whole number, found {value!r}."
     return ""
+
+
+def _is_filter(value: Any) -> bool:
+    """Return whether `value` maps columns to lists of what their cells may hold."""
+    return isinstance(value, dict) and all(
+        column in _FILTERS
+        and isinstance(cells, list)
+        and all(isinstance(cell, str) and _FILTERS[column].fullmatch(cell) for cell in cells)
+        for column, cells in value.items()
+    )

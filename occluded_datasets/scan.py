@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -28,12 +28,6 @@ class Scanned(NamedTuple):
     bytes: int
     sha256: str
     pixel_sha256: str
-
-
-class Stat(NamedTuple):
-    """Size and modification time of a file, enough to see that it was left alone."""
-
-    bytes: int
     mtime_ns: int
 
 
@@ -47,9 +41,10 @@ def scan_file(folder: str, name: str) -> Scanned:
     """
     with open(f"{folder}/{name}", "rb", buffering=0) as stream:
         data = stream.read()
+        time = os.fstat(stream.fileno()).st_mtime_ns
     pixels = decode(data, name)
     height, width = pixels.shape[:2]
-    return Scanned(name, width, height, len(data), hashlib.sha256(data).hexdigest(), pixel_digest(pixels))
+    return Scanned(name, width, height, len(data), hashlib.sha256(data).hexdigest(), pixel_digest(pixels), time)
 
 
 def scan_shard(folder: str, names: Sequence[str]) -> tuple[list[Scanned], list[tuple[str, str]]]:
@@ -112,14 +107,3 @@ def walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 stack.append((f"{prefix}{entry.name}/", entry.path))
             else:
                 yield prefix + entry.name, entry
-
-
-def stats(folder: Path, names: Iterable[str]) -> dict[str, Stat]:
-    """Return size and modification time of each of the `names` that is a regular file below `folder`."""
-    wanted = set(names)
-    found = {}
-    for name, entry in walk(folder):
-        if name in wanted and not entry.is_symlink():
-            status = entry.stat(follow_symlinks=False)
-            found[name] = Stat(status.st_size, status.st_mtime_ns)
-    return found

@@ -299,7 +299,7 @@ def _rar(path: Path, password: bytes | None) -> Iterator[Member]:
             "",
             'pip install "occluded-datasets[rar]", or unpack it and name the folder as --raw',
         ) from error
-    word = password.decode() if password else None
+    word = _ascii(path, password)
     with _reading_rar(path), unrarlib.RarArchive.open_for_processing(os.fspath(path), pwd=word) as archive:
         for header in archive.iterate_headers():
             poured: list[bool] = []
@@ -336,28 +336,53 @@ def _rar_kind(header: Any, unrarlib: Any) -> str:
     return "file" if form in (0, stat.S_IFREG) else "special file"
 
 
+def _ascii(path: Path, password: bytes | None) -> str | None:
+    try:
+        return password.decode("ascii") if password else None
+    except UnicodeDecodeError as error:
+        raise PasswordError(
+            f"{path.name}: its password has characters outside ASCII, which the rar reader cannot take.",
+            "",
+            "unpack it by hand and name the folder as --raw",
+        ) from error
+
+
 def _pour_rar(path: Path, header: Any, poured: list[bool], sink: Sink) -> None:
-    """Send a member's bytes to `sink`; what `sink` raises is kept and raised after the library has returned."""
+    """Send a member's bytes to `sink`; what `sink` raises stops the library and is raised after it has returned."""
+    from unrar.cffi._unrarlib import ffi, lib
+
     faults: list[BaseException] = []
 
-    def keep(chunk: bytes) -> None:
-        if not faults:
-            try:
-                sink(chunk)
-            except BaseException as error:  # an exception must not cross the C library
-                faults.append(error)
+    def answer(message: int, address: int, size: int) -> int:
+        if message in (0, 3):  # another volume: 0 in `size` asks for one that is missing, and would ask for ever
+            return 1 if size else -1
+        try:
+            if message == lib.UCM_PROCESSDATA:
+                sink(bytes(ffi.buffer(ffi.cast("char *", address), size)))
+        except BaseException as error:  # an exception must not cross the C library
+            faults.append(error)
+        return -1 if faults else 1
 
     poured.append(True)
-    with _reading_rar(path):
-        header.test(keep)
+    handle = ffi.new_handle(answer)
+    lib.RARSetCallbackPtr(header.handle, lib.PyUNRARCALLBACKStub, handle)
+    code = lib.RARProcessFileW(header.handle, lib.C_RAR_TEST, ffi.NULL, ffi.NULL)
+    lib.RARSetCallbackPtr(header.handle, ffi.NULL, ffi.NULL)
     if faults:
         raise faults[0]
+    _require_rar_code(path, code, 0)
 
 
 def _require_rar_end(path: Path, archive: Any, unrarlib: Any) -> None:
     """Raise unless the headers ended because the archive did (code 10), not because one is broken."""
     from unrar.cffi._unrarlib.lib import RARReadHeaderEx
 
-    code = RARReadHeaderEx(archive.handle, unrarlib.RARHeaderDataEx())
-    if code != 10:
-        raise _damaged(path, ValueError(f"code {code} where the archive should end"))
+    _require_rar_code(path, RARReadHeaderEx(archive.handle, unrarlib.RARHeaderDataEx()), 10)
+
+
+def _require_rar_code(path: Path, code: int, expected: int) -> None:
+    if code in (22, 24):
+        found = "No password was given." if code == 22 else "The password is not its own."
+        raise PasswordError(f"{path.name}: encrypted.", found, _PASSWORD_HELP)
+    if code != expected:
+        raise _damaged(path, ValueError(f"code {code}, expected {expected}"))

@@ -104,6 +104,7 @@ class _Writer:
         self._members = 0
         self._taken: dict[str, tuple[str, bool]] = {}
         self._files: set[str] = set()
+        self._folders: set[str] = set()
         self._progress = progress
 
     def forget(self, name: str) -> None:
@@ -124,7 +125,6 @@ class _Writer:
             raise ArchiveError(f"{label}: {name} is a {member.kind}.", "Expected regular files and folders only.")
         self._claim(name, member.kind == "file", label)
         if member.kind == "folder":
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
             return
         self._write(name, member, label)
         self.names.append(name)
@@ -133,28 +133,38 @@ class _Writer:
 
     def _claim(self, name: str, is_file: bool, label: str) -> None:
         """Refuse a name that meets another one on some file system: equal, equal but for case, or file and folder."""
+        parent = name.rpartition("/")[0]
+        if parent and parent not in self._folders:
+            self._claim_folder(parent, label)
+        if is_file:
+            self._claim_one(name, True, label)
+            if name in self._files:
+                raise ArchiveError(f"{label}: {name} is there twice.", "Expected each name once.")
+            self._files.add(name)
+        elif name not in self._folders:
+            self._claim_folder(name, label)
+
+    def _claim_folder(self, name: str, label: str) -> None:
+        """Claim a folder and those above it, and make it."""
         segments = name.split("/")
         for depth in range(1, len(segments) + 1):
-            prefix = "/".join(segments[:depth])
-            leaf = depth == len(segments)
-            folded = prefix.casefold()
-            spelled, was_file = self._taken.setdefault(folded, (prefix, is_file and leaf))
-            if spelled != prefix:
-                raise ArchiveError(f"{label}: {spelled} and {prefix} differ by case alone.", "Expected one of them.")
-            if was_file != (is_file and leaf):
-                raise ArchiveError(f"{label}: {prefix} is both a file and a folder.")
-            if leaf and is_file and prefix in self._files:
-                raise ArchiveError(f"{label}: {prefix} is there twice.", "Expected each name once.")
-        if is_file:
-            self._files.add(name)
+            self._claim_one("/".join(segments[:depth]), False, label)
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._folders.add(name)
+
+    def _claim_one(self, name: str, is_file: bool, label: str) -> None:
+        spelled, was_file = self._taken.setdefault(name.casefold(), (name, is_file))
+        if spelled != name:
+            raise ArchiveError(f"{label}: {spelled} and {name} differ by case alone.", "Expected one of them.")
+        if was_file != is_file:
+            raise ArchiveError(f"{label}: {name} is both a file and a folder.")
 
     def _write(self, name: str, member: Member, label: str) -> None:
-        target = self.folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = f"{self.folder}/{name}"
         if member.path and not self.copy and _link(member.path, target):
             return
         written = 0
-        with target.open("xb") as stream:
+        with open(target, "xb") as stream:
 
             def sink(chunk: bytes) -> None:
                 nonlocal written
@@ -175,7 +185,7 @@ class _Writer:
             raise ArchiveError(f"{label}: {name} has {written} bytes, its header says {member.size}.")
 
 
-def _link(source: str, target: Path) -> bool:
+def _link(source: str, target: str) -> bool:
     """Hard-link a file where the file system can, and say whether it was done."""
     try:
         os.link(source, target, follow_symlinks=False)

@@ -10,7 +10,7 @@ from ..catalog.spec import Dataset, Variant
 from ..errors import LayoutError
 from .arrange import Arrangement, Places, arrange
 from .judge import Verdict, judge
-from .names import is_clutter, is_picture
+from .names import is_clutter, is_picture, same_folder
 
 
 class Guess(NamedTuple):
@@ -28,15 +28,20 @@ class Guess(NamedTuple):
 def guess(names: Sequence[str], datasets: Iterable[Dataset]) -> list[Guess]:
     """Return the readings of `names` that place any picture, the most likely first.
 
-    A reading that is not refused comes before one that is, then more pictures placed, then the better verdict.
+    A reading that is not refused comes before one that is, then more pictures placed, then the better verdict, then
+    fewer parts without a picture, then a set whose published folder name is met (two sets may share all others).
     """
     guesses = [_guess(names, dataset, variant) for dataset in datasets for variant in dataset.variants]
     order = {"complete": 0, "subset": 1, "superset": 2, "different": 3}
+    folders = {
+        same_folder(folder) for path in {name.rpartition("/")[0] for name in names} for folder in path.split("/")
+    }
 
-    def rank(one: Guess) -> tuple[bool, int, int, int]:
+    def rank(one: Guess) -> tuple[bool, int, int, int, bool]:
         kind = order[one.verdict.kind] if one.verdict else 4
         lost = one.arrangement.skipped.get(f"outside variant {one.variant.name}", 0) if one.arrangement else 0
-        return (one.refusal is not None, lost - one.matched, kind, one.pictures)
+        empty = sum(part.images == 0 for part in one.verdict.parts) if one.verdict else 0
+        return (one.refusal is not None, lost - one.matched, kind, empty, same_folder(one.dataset.tree) not in folders)
 
     return sorted((one for one in guesses if one.matched), key=rank)
 

@@ -111,7 +111,13 @@ def _cell(value: Any, kind: str) -> str:
         return value
     if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
         return ""
-    return f"{float(value):.6f}" if kind == "float" else str(int(value)) if kind in ("int", "Int") else str(value)
+    if kind == "float":
+        return f"{float(value):.6f}"
+    if kind in ("int", "Int"):
+        if int(value) != value:
+            raise ValueError(f"{value} is no whole number")
+        return str(int(value))
+    return str(value)
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:

@@ -39,11 +39,14 @@ def validate(texts: Texts, name: str = "manifest", roots: Collection[str] = ()) 
 
 
 def _faults(texts: Texts, roots: set[str]) -> Iterator[str]:
-    yield from _cells(texts)
+    readable = True
+    for fault in _cells(texts):
+        readable = False
+        yield fault
     yield from _duplicates(texts)
     yield from _paths(texts, roots)
     yield from _leaks(texts)
-    if "boxes" in texts:
+    if "boxes" in texts and readable:
         yield from _boxes(texts)
 
 

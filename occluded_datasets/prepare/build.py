@@ -332,7 +332,7 @@ class _Build:
         for good, bad in scan(tree, left, self.executor, self.workers):
             known |= {fact.name: fact for fact in good}
             unreadable += bad
-            self.space.remember(tree, good)
+            self.space.remember(good)
             self.tell("scan", len(known) + len(unreadable), len(names))
         if unreadable:
             more = f" ({len(unreadable)} such pictures)" if len(unreadable) > 1 else ""

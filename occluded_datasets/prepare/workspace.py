@@ -130,18 +130,16 @@ class Workspace:
             return {}
         known = {}
         for line in lines:
-            cells = line.split("\t")
-            if len(cells) == 7 and _stamp(folder / cells[0])[:2] == [int(cells[3]), int(cells[6])]:
-                known[cells[0]] = Scanned(cells[0], *map(int, cells[1:4]), *cells[4:6])  # type: ignore[arg-type]
+            name, *cells = line.split("\t")
+            if len(cells) == 6 and _stamp(folder / name) == [int(cells[2]), int(cells[5])]:
+                known[name] = Scanned(name, *map(int, cells[:3]), *cells[3:5], int(cells[5]))  # type: ignore[arg-type]
         return known
 
-    def remember(self, folder: Path, facts: Sequence[Scanned]) -> None:
+    def remember(self, facts: Sequence[Scanned]) -> None:
         """Add scanned pictures to the journal."""
         self.staging.mkdir(parents=True, exist_ok=True)
         with (self.staging / JOURNAL).open("a", encoding="utf-8", newline="\n") as stream:
-            for fact in facts:
-                time = os.stat(f"{folder}/{fact.name}").st_mtime_ns
-                stream.write("\t".join(map(str, (*fact, time))) + "\n")
+            stream.writelines("\t".join(map(str, fact)) + "\n" for fact in facts)
 
     def publish(self, folder: Path, text: str, header: Mapping[str, Any], source: Mapping[str, Any]) -> None:
         """Make the tree `folder` and its manifest the published ones; the header comes last.
