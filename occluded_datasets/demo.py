@@ -11,7 +11,7 @@ from typing import Any
 from .library import load
 from .manifest import verify
 from .prepare import build, write_split
-from .protocols import split
+from .protocol import split
 from .report import contact_sheet
 from .twin import twin
 

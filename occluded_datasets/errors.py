@@ -5,7 +5,8 @@
     OccludedDatasetsError
     ├── UsageError                  exit 2: a name or an option that cannot be
     │   ├── UnknownNameError        no such dataset, variant or protocol (with the nearest ones)
-    │   └── ProtocolError           a protocol that this manifest cannot answer
+    │   ├── ProtocolError           a protocol that this manifest cannot answer
+    │   └── MissingPackageError     an optional package that is not installed
     ├── InputError                  exit 2: what was given cannot be read
     │   ├── UnsafeNameError         a member or row name that could leave its root
     │   ├── ArchiveError            not an archive, damaged, hostile, beyond a limit
@@ -13,7 +14,9 @@
     │   │   └── MissingReaderError  a format whose reader is not installed
     │   ├── LayoutError             a tree that is not laid out as the dataset is
     │   ├── ImageError              a picture that cannot be decoded to the end
-    │   └── ManifestError           a manifest that breaks its own contract
+    │   ├── ManifestError           a manifest that breaks its own contract
+    │   ├── FeatureError            features that are not those of the pictures, or no numbers
+    │   └── RecordError             a score record that breaks its own contract
     ├── StorageError                exit 2: disk full, no permission, busy
     └── IncompleteError             exit 1: readable, but not the whole set
 
@@ -89,6 +92,10 @@ class ProtocolError(UsageError):
     """A protocol that this manifest cannot answer."""
 
 
+class MissingPackageError(UsageError):
+    """An optional package that was asked for and is not installed, with the command that installs it."""
+
+
 class InputError(OccludedDatasetsError):
     """A file or folder that cannot be read as what it should be."""
 
@@ -119,6 +126,14 @@ class ImageError(InputError):
 
 class ManifestError(InputError):
     """A manifest, or its header, that breaks the contract."""
+
+
+class FeatureError(InputError):
+    """Features, or a matrix, that cannot be read or are not those of the pictures."""
+
+
+class RecordError(InputError):
+    """A score record, or what is declared in it, that breaks the contract."""
 
 
 class StorageError(OccludedDatasetsError):

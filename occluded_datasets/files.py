@@ -21,6 +21,12 @@ _STORAGE = {
     errno.ENAMETOOLONG: "the path is too long for this file system",
     errno.EIO: "the device reported an input/output error",
     errno.ENOTDIR: "a part of the path is a file",
+    errno.EEXIST: "a file is where a folder should be",
+    errno.EISDIR: "a folder is where a file should be",
+    errno.ENOENT: "a file or folder vanished",
+    errno.ELOOP: "a part of the path is a symbolic link to itself",
+    errno.EBUSY: "the file is in use",
+    errno.EMFILE: "too many files are open",
 }
 
 
@@ -70,8 +76,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder of ours, if it is there; never follow a link out of it."""
-    if folder.is_symlink():
+    """Remove a folder or file of ours, if it is there; never follow a link out of it."""
+    if folder.is_symlink() or folder.is_file():
         folder.unlink()
     elif folder.exists():
         shutil.rmtree(folder)
@@ -84,15 +90,30 @@ def exclusive(lock: Path) -> Iterator[None]:
     The lock only spares two runs the same work and a clear error tells the second; what makes results right is
     that everything is staged and renamed.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+b") as stream:
-        try:
-            _lock(stream.fileno())
-        except OSError as error:
-            raise StorageError(
-                f"{lock.parent}: another run is at work here.", "", "wait for it to end, then run the command again"
-            ) from error
-        yield
+    while True:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("a+b") as stream:
+            try:
+                _lock(stream.fileno())
+            except OSError as error:
+                raise StorageError(
+                    f"{lock.parent}: another run is at work here.", "", "wait for it to end, then run the command again"
+                ) from error
+            if not _still(stream.fileno(), lock):
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    lock.unlink()
+            return
+
+
+def _still(descriptor: int, lock: Path) -> bool:
+    """Whether the file that was locked is still the one of that name: its last holder may have removed it."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), lock.stat())
+    return False
 
 
 if os.name == "posix":

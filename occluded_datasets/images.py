@@ -8,7 +8,7 @@ The stored orientation is kept: EXIF rotation and ICC profiles are ignored, so a
 from __future__ import annotations
 
 import io
-import warnings
+import re
 from typing import TYPE_CHECKING
 
 from .errors import ImageError
@@ -22,6 +22,9 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 MAX_PIXELS = 1 << 26
 _CONVERTIBLE = ("RGB", "L", "1", "P", "CMYK", "YCbCr")
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)  # what ends entropy-coded data: no stuffing, no restart
+_UNTURN = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # by orientation: the PIL transposition that undoes it
 
 
 def decode(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
@@ -90,15 +93,17 @@ def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92) -> 
 def _decode_jpeg(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     import simplejpeg
 
-    if data[-2:] != b"\xff\xd9":
+    # A first FFD9 at the very end settles it; one before may belong to a thumbnail, which the walk skips.
+    if data.find(b"\xff\xd9") != len(data) - 2 and (data[-2:] != b"\xff\xd9" or 0 < _jpeg_end(data) < len(data)):
         raise ImageError(
             f"{name}: truncated JPEG, or other bytes follow it.",
-            f"Expected the file to end in FFD9, found {data[-2:].hex().upper()}.",
+            f"Expected the file to end in its first FFD9 after the picture, found {data[-2:].hex().upper()}.",
         )
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
         _check_size(width, height, name)
         if space in ("CMYK", "YCCK"):
+            simplejpeg.decode_jpeg(data, "CMYK")  # Pillow does not mind damage
             return _decode_other(data, name)
         pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False)
     except ValueError as error:
@@ -106,18 +111,36 @@ def _decode_jpeg(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     return pixels
 
 
+def _jpeg_end(data: bytes) -> int:
+    """Return the offset behind the end-of-image marker, segments skipped by their length; 0 if there is none."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and len(data) >= at + 2:
+        if data[at + 1] == 0xD9:
+            return at + 2
+        scan = data[at + 1] == 0xDA
+        at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if scan:
+            marker = _MARKER.search(data, at)
+            at = marker.start() if marker else len(data)
+    return 0
+
+
 def _decode_other(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     import numpy as np
     from PIL import Image
 
+    if data[:4] == b"\x89PNG" and data[-12:] != _PNG_END:
+        raise ImageError(f"{name}: not a readable picture.", "A PNG was cut off, or other bytes follow it.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                _check_size(*picture.size, name)
-                _check_kind(picture, name)
-                picture.load()
-                return np.ascontiguousarray(picture.convert("RGB"))
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_size(*picture.size, name)
+            _check_kind(picture, name)
+            turn = picture.getexif().get(0x0112) if picture.format == "TIFF" else None
+            picture.load()
+            pixels = picture.convert("RGB")
+            if turn in _UNTURN:  # Pillow turns TIFFs, and them alone, as the tag says
+                pixels = pixels.transpose(Image.Transpose(_UNTURN[turn]))
+            return np.ascontiguousarray(pixels)
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
@@ -135,8 +158,9 @@ def _check_kind(picture: Image, name: str) -> None:
     """Refuse what has no single faithful 8-bit RGB reading."""
     if getattr(picture, "n_frames", 1) != 1:
         raise ImageError(f"{name}: several pictures in one file.", "Expected one frame.")
-    if picture.mode not in _CONVERTIBLE or "transparency" in picture.info:
+    deep = any("RGB;16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
+    if picture.mode not in _CONVERTIBLE or "transparency" in picture.info or deep:
         raise ImageError(
-            f"{name}: mode {picture.mode} is refused.",
+            f"{name}: mode {'RGB;16' if deep else picture.mode} is refused.",
             "Expected 8-bit grey, palette, CMYK or RGB without transparency.",
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from . import catalog
 from .catalog import Dataset
-from .errors import UsageError
-from .manifest import Manifest, read
+from .errors import ManifestError, UsageError
+from .manifest import Manifest, read, read_header
 from .paths import data_root
 
 
@@ -49,7 +50,7 @@ def load(
     root : path, optional
         The data root for an id; else ``$OCCREID_ROOT``, else the platform's data folder.
     sources : mapping of str to path, optional
-        Where named roots are on this machine; a root named like a dataset is found below the data root.
+        Where named roots are on this machine; others are found below the data root, by name and fingerprint.
 
     Raises
     ------
@@ -68,10 +69,11 @@ copy. Next: occreid-prepare build partial-reid --raw PATH --root /nowhere
     """
     places = {name: Path(place) for name, place in (sources or {}).items()}
     path = Path(dataset)
-    if path.is_dir() and (path / "manifest.csv").is_file():
-        return read(path / "manifest.csv", places)
+    for table in (path / "manifest.csv", path / "manifest.parquet"):
+        if table.is_file():
+            return _read(table, places, root)
     if path.suffix in (".csv", ".parquet"):
-        return read(path, places)
+        return _read(path, places, root)
     facts = catalog.get(str(dataset))
     home = data_root(root) / facts.id
     if not (home / "manifest.json").is_file():
@@ -81,4 +83,21 @@ copy. Next: occreid-prepare build partial-reid --raw PATH --root /nowhere
             "It is built from a raw copy.",
             f"occreid-prepare build {facts.id} --raw PATH{place}",
         )
-    return read(home / "manifest.csv", places)
+    return _read(home / "manifest.csv", places, root)
+
+
+def _read(path: Path, places: dict[str, Path], root: str | os.PathLike[str] | None) -> Manifest:
+    """Return the manifest at `path`; named roots that were not placed are looked for below the data root."""
+    manifest = read(path, places)
+    for name, fingerprint in manifest.header.get("roots", {}).items():
+        if name not in places and _is_built(data_root(root) / name, fingerprint):
+            places[name] = data_root(root) / name
+    return replace(manifest, sources=places)
+
+
+def _is_built(home: Path, fingerprint: object) -> bool:
+    """Return whether the set of that fingerprint is published in `home`."""
+    try:
+        return bool(read_header(home / "manifest.json")["fingerprint"] == fingerprint)
+    except ManifestError:
+        return False

@@ -18,7 +18,7 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-
 
 
 def safe_name(name: str) -> str:
-    r"""Return `name` in NFC if every file system can hold it below a root, else raise.
+    r"""Return `name` in NFC if it is safe below a root on every platform, else raise.
 
     The same rule judges archive members, manifest rows and catalogue targets.
 

@@ -36,7 +36,13 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol's rules, as its JSON file says them."""
+    """A protocol's rules, as its JSON file says them.
+
+    Examples
+    --------
+    >>> find_protocol("market-1501", "standard").rules["camera_rule"]
+    'same-camera-removed'
+    """
 
     rules: Mapping[str, Any]
 
@@ -73,6 +79,19 @@ class Split:
         Identities and sides with fewer pictures than shots: they give all they have.
     unanswerable : int
         Probe rows whose identity has no gallery row.
+    validation : pandas.DataFrame, optional
+        Rows that a protocol sets aside for choosing a model; None where it has no such filter.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import occluded_datasets as od
+    >>> from occluded_datasets.twin import twin
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tree = twin("partial-reid", folder, ids=2).tree
+    ...     m = od.load(od.build("partial-reid", tree, f"{folder}/data", allow_subset=True).manifest)
+    >>> od.split(m, "single-shot-occluded-probe").draws.groupby("draw").size().unique().tolist()
+    [2]
     """
 
     protocol: Protocol
@@ -83,6 +102,7 @@ class Split:
     draws: pd.DataFrame
     short: int = 0
     unanswerable: int = 0
+    validation: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         """Return one line: protocol id and sizes."""
@@ -164,25 +184,38 @@ def split(manifest: Manifest, protocol: str | Protocol) -> Split:
     ProtocolError
         If the protocol is of another dataset, the manifest has no probe or no gallery for it, a same-camera rule
         meets rows without a real camera, or probes cannot be answered and the protocol refuses that.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import occluded_datasets as od
+    >>> from occluded_datasets.twin import twin
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tree = twin("partial-reid", folder, ids=2).tree
+    ...     m = od.load(od.build("partial-reid", tree, f"{folder}/data", allow_subset=True).manifest)
+    >>> s = split(m, "transfer-all-partial-probe")
+    >>> len(s.train), len(s.probe), len(s.gallery)
+    (0, 10, 10)
     """
     chosen = find_protocol(manifest.dataset, protocol) if isinstance(protocol, str) else protocol
     _require(chosen, manifest.dataset)
     rules = chosen.rules
     frame = manifest.frame.sort_values("image_id", ignore_index=True)
     probe, gallery = (_rows(frame, rules[side], rules["junk"]) for side in ("probe", "gallery"))
+    others = frame
     if rules["test_identities"] == "half":
         test = _half(sorted(set(probe["pid"]) | set(gallery["pid"])), rules["seed"])
-        train = _rows(frame[~frame["pid"].isin(test)], rules["train"], rules["junk"])
+        others = frame[~frame["pid"].isin(test)]
         probe, gallery = probe[probe["pid"].isin(test)], gallery[gallery["pid"].isin(test)]
-    else:
-        train = _rows(frame, rules["train"], rules["junk"])
+    train, validation = (_rows(others, rules[side], rules["junk"]) for side in ("train", "validation"))
     _require_rows(chosen, manifest, probe, gallery)
     unanswerable = int((~probe["pid"].isin(set(gallery["pid"]))).sum())
     if unanswerable and rules["unanswerable"] == "error":
         raise ProtocolError(f"{chosen.id}: {unanswerable} probes have no picture of their identity in the gallery.")
     draws, short = _draws(probe, gallery, rules)
     train, probe, gallery = (part.reset_index(drop=True) for part in (train, probe, gallery))
-    return Split(chosen, manifest.fingerprint, train, probe, gallery, draws, short, unanswerable)
+    held = validation.reset_index(drop=True) if rules["validation"] is not None else None
+    return Split(chosen, manifest.fingerprint, train, probe, gallery, draws, short, unanswerable, held)
 
 
 def _rows(frame: pd.DataFrame, wanted: Mapping[str, Sequence[str]] | None, junk: Mapping[str, Sequence[str]]) -> Any:

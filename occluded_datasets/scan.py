@@ -83,8 +83,11 @@ def scan(
     elif (workers or cores()) == 1:
         yield from (scan_shard(str(folder), shard) for shard in shards)
     else:
-        with ThreadPoolExecutor(workers or cores()) as pool:
+        pool = ThreadPoolExecutor(workers or cores())
+        try:
             yield from pool.map(scan_shard, [str(folder)] * len(shards), shards)
+        finally:  # an interrupt must not wait for shards that nobody wants any more
+            pool.shutdown(cancel_futures=True)
 
 
 def cores() -> int:

@@ -24,6 +24,7 @@ from ..hashing import CHUNK
 from ..scan import walk
 
 SNIFF = 512
+TAIL = 1 << 24
 Sink = Callable[[bytes], None]
 _PASSWORD_HELP = "put the password into a file and add --password-file FILE"
 _MAGIC = (
@@ -267,13 +268,37 @@ def _pour_zip(path: Path, archive: Any, info: zipfile.ZipInfo, password: bytes |
 
 def _tar(path: Path, password: bytes | None) -> Iterator[Member]:
     del password
-    with reading(path), tarfile.open(path, "r:*", errors="surrogateescape") as archive:
+    with reading(path), tarfile.open(path, "r:*", errors="surrogateescape", tarinfo=_TarInfo) as archive:
         for info in archive:
             name = _tar_name(info.name)
             if name == ".":
                 continue
             kind = "file" if info.isreg() else "folder" if info.isdir() else _tar_kind(info)
             yield Member(name, kind, info.size, lambda sink, info=info: _pour_stream(archive.extractfile(info), sink))  # type: ignore[misc]
+        _drain(path, archive.fileobj)
+
+
+class _TarInfo(tarfile.TarInfo):
+    """Headers as tarfile reads them, but a broken or missing one is an error where tarfile ends the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> _TarInfo:
+        """Return the header in one block."""
+        try:
+            return super().frombuf(buf, encoding, errors)  # type: ignore[arg-type]
+        except tarfile.HeaderError as error:
+            if bytes(buf) == bytes(tarfile.BLOCKSIZE):
+                raise
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _drain(path: Path, stream: Any) -> None:
+    """Read what follows the last member, so that the checksum of a compressed stream is met."""
+    left = TAIL
+    while chunk := stream.read(CHUNK):
+        left -= len(chunk)
+        if left < 0:
+            raise ArchiveError(f"{path.name}: over {TAIL} bytes follow the end of the archive.")
 
 
 def _tar_name(name: str) -> str:
@@ -310,7 +335,7 @@ def _rar(path: Path, password: bytes | None) -> Iterator[Member]:
             )  # fmt: skip
             if not poured:
                 header.skip()
-        _require_rar_end(path, archive, unrarlib)
+        _require_rar_end(path, archive, unrarlib, bool(password))
 
 
 @contextmanager
@@ -370,19 +395,20 @@ def _pour_rar(path: Path, header: Any, poured: list[bool], sink: Sink) -> None:
     lib.RARSetCallbackPtr(header.handle, ffi.NULL, ffi.NULL)
     if faults:
         raise faults[0]
-    _require_rar_code(path, code, 0)
+    _require_rar_code(path, code, 0, bool(header.Flags & 4))  # 4: this member is encrypted
 
 
-def _require_rar_end(path: Path, archive: Any, unrarlib: Any) -> None:
+def _require_rar_end(path: Path, archive: Any, unrarlib: Any, locked: bool) -> None:
     """Raise unless the headers ended because the archive did (code 10), not because one is broken."""
     from unrar.cffi._unrarlib.lib import RARReadHeaderEx
 
-    _require_rar_code(path, RARReadHeaderEx(archive.handle, unrarlib.RARHeaderDataEx()), 10)
+    _require_rar_code(path, RARReadHeaderEx(archive.handle, unrarlib.RARHeaderDataEx()), 10, locked)
 
 
-def _require_rar_code(path: Path, code: int, expected: int) -> None:
-    if code in (22, 24):
-        found = "No password was given." if code == 22 else "The password is not its own."
-        raise PasswordError(f"{path.name}: encrypted.", found, _PASSWORD_HELP)
+def _require_rar_code(path: Path, code: int, expected: int, locked: bool = False) -> None:
+    if code in (22, 24) or (locked and code == 12):
+        found = {22: "No password was given.", 24: "The password is not its own."}
+        either = "Either the password is wrong or the archive is damaged."
+        raise PasswordError(f"{path.name}: encrypted.", found.get(code, either), _PASSWORD_HELP)
     if code != expected:
         raise _damaged(path, ValueError(f"code {code}, expected {expected}"))

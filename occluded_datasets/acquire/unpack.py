@@ -61,7 +61,7 @@ def unpack(
         If the disk has too little room.
     """
     writer = _Writer(folder, limits or Limits(), max(_size(path), 1), path.name, copy, progress)
-    _require_room(path, folder)
+    _require_room(path, folder, writer.allowed)
     for member in members(path, password):
         writer.take(member)
     nested = [name for name in writer.names if name.lower().endswith(".zip") and zipfile.is_zipfile(folder / name)]
@@ -99,7 +99,7 @@ class _Writer:
         self.folder, self.limits, self.label, self.copy = folder, limits, label, copy
         self.names: list[str] = []
         self.skipped: Counter[str] = Counter()
-        self._allowed = min(limits.total_bytes, max(limits.ratio_from, limits.ratio * size))
+        self.allowed = min(limits.total_bytes, max(limits.ratio_from, limits.ratio * size))
         self._written = 0
         self._members = 0
         self._taken: dict[str, tuple[str, bool]] = {}
@@ -172,9 +172,9 @@ class _Writer:
                 self._written += len(chunk)
                 if written > self.limits.member_bytes:
                     raise ArchiveError(f"{label}: {name} is over {self.limits.member_bytes} bytes.")
-                if self._written > self._allowed and not member.path:
+                if self._written > self.allowed and not member.path:
                     raise ArchiveError(
-                        f"{label}: it unpacks to over {self._allowed} bytes.",
+                        f"{label}: it unpacks to over {self.allowed} bytes.",
                         f"At most {self.limits.ratio} times its own size is expected of pictures.",
                     )
                 stream.write(chunk)
@@ -198,11 +198,11 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _require_room(path: Path, folder: Path) -> None:
+def _require_room(path: Path, folder: Path, allowed: int) -> None:
     """Raise before the first byte is written if the disk is too full for what the archive's list declares."""
     if kind_of(path) != "zip":
         return
-    needed = sum(member.size for member in members(path)) + RESERVE
+    needed = min(sum(member.size for member in members(path)), allowed) + RESERVE
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StorageError(

@@ -71,6 +71,14 @@ def register(dataset: Dataset) -> Dataset:
     ------
     ValueError
         If the record is inconsistent or its id is taken.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> mine = register(replace(get("p-ethz"), id="my-set", title="My set"))
+    >>> get("my-set").title
+    'My set'
+    >>> unregister("my-set")
     """
     if dataset.id in ids():
         raise ValueError(f"dataset id {dataset.id!r} is taken")

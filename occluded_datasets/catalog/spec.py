@@ -160,7 +160,14 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything the package knows of one dataset."""
+    """Everything the package knows of one dataset.
+
+    Examples
+    --------
+    >>> from occluded_datasets.catalog import get
+    >>> get("p-dukemtmc-reid").withdrawn_parent
+    True
+    """
 
     id: str
     title: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .arrange import Arrangement, Row, arrange
 from .guess import Guess, guess
-from .judge import PartCount, Verdict, judge, missing_from_list
+from .judge import PartCount, Verdict, judge, judge_copy, missing_from_list
 from .names import is_clutter, is_picture, read_list, stem_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "is_clutter",
     "is_picture",
     "judge",
+    "judge_copy",
     "missing_from_list",
     "read_list",
     "stem_of",

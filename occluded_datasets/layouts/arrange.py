@@ -85,7 +85,7 @@ def arrange(
     ('partial-reid/whole_body_images/001_002', 1, 'full')
     """
     variant = variant or dataset.variant()
-    kept, skipped = _sift(names, dataset, extension.lower(), ignore)
+    kept, skipped = sift(names, dataset, extension.lower(), ignore)
     places = Places(dataset)
     matches, unknown = [], []
     for name in kept:
@@ -102,13 +102,13 @@ def arrange(
     if len(matches) > len(wanted):
         skipped[f"outside variant {variant.name}"] = len(matches) - len(wanted)
     _refuse_twins(dataset, [name for name, _, _ in wanted])
-    rows = tuple(sorted(_row(dataset, *match) for match in wanted))
+    rows = tuple(sorted(row_of(dataset, *match) for match in wanted))
     _refuse_same_id(dataset, rows)
     renamed = {place.form.known_as for _, place, _ in wanted if place.form.known_as}
     return Arrangement(rows, tops.pop(), tuple(sorted(renamed)), dict(sorted(skipped.items())))
 
 
-def _sift(
+def sift(
     names: Iterable[str], dataset: Dataset, extension: str, ignore: Sequence[str]
 ) -> tuple[list[str], Counter[str]]:
     """Return (names to read, how many of each kind were left aside)."""
@@ -139,7 +139,12 @@ class Places:
     def __init__(self, dataset: Dataset) -> None:
         self._known: dict[str, list[_Place]] = {}
         self._forms = [
-            (part, form, re.compile(form.pattern), [[same_folder(x) for x in f.split("/") if x] for f in form.folders])
+            (
+                part,
+                form,
+                re.compile(form.pattern, re.ASCII),
+                [[same_folder(x) for x in f.split("/") if x] for f in form.folders],
+            )
             for part in dataset.parts
             for form in part.forms
         ]
@@ -164,7 +169,7 @@ class Places:
         plain = [same_folder(segment) for segment in segments]
         for part, form, _, spellings in self._forms:
             end = len(segments) - form.pid_folder
-            if end < 0 or (form.pid_folder and not re.fullmatch(r"-?\d+", segments[-1])):
+            if end < 0 or (form.pid_folder and not re.fullmatch(r"-?[0-9]+", segments[-1])):
                 continue
             pid = segments[-1] if form.pid_folder else ""
             for spelling in spellings:
@@ -173,7 +178,8 @@ class Places:
                     yield _Place(part, form, "/".join(segments[:start]), len(spelling) + form.pid_folder, pid)
 
 
-def _row(dataset: Dataset, name: str, place: _Place, match: re.Match[str]) -> Row:
+def row_of(dataset: Dataset, name: str, place: _Place, match: re.Match[str]) -> Row:
+    """Return the row of a picture read so, or raise `LayoutError` if its folder says another identity."""
     part, groups = place.part, match.groupdict()
     pid = int(groups["pid"])
     if place.pid and int(place.pid) != pid:

@@ -6,14 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ..catalog.files import published_files
 from ..catalog.spec import Dataset, Part, Variant
 from .arrange import Row
-from .names import stem_of
+from .names import read_list, stem_of
 
 
 def missing_from_list(listed: Sequence[str], part: Part, rows: Iterable[Row]) -> list[str]:
     """Return those names of a published list for `part` that no row stands for, in list order."""
-    stems = {stem_of(row.name.rsplit("/", 1)[-1]) for row in rows if f"/{part.folder}/" in f"{row.image_id}"}
+    own = [row for row in rows if f"/{part.folder}/" in row.image_id]
+    stems = {stem_of(name.rsplit("/", 1)[-1]) for row in own for name in (row.name, row.image_id)}
     return [name for name in listed if stem_of(name.rsplit("/", 1)[-1]) not in stems]
 
 
@@ -73,9 +75,27 @@ def judge(rows: Iterable[Row], dataset: Dataset, variant: Variant, listed: Itera
         sentences.append(_sentence(count, dataset, sorted(names - ids), sorted(ids - names), bool(names & ids)))
     if all(part.declared_images is None for part in parts):
         signs |= _total_signs(parts, variant, by_part)
+        if variant.count.images is None or variant.count.certainty == "inferred":
+            sentences.append("no number is declared that the copy could be judged by")
+            signs |= {-1, 1}
     kind = {(): "complete", (-1,): "subset", (1,): "superset"}.get(tuple(sorted(signs)), "different")
     sentence = f"{dataset.id}: {'; '.join(s for s in sentences if s) or _total(parts, variant, by_part)}."
     return Verdict(kind, tuple(missing), tuple(extra), tuple(parts), sentence)
+
+
+def judge_copy(
+    rows: Iterable[Row], dataset: Dataset, variant: Variant, lists: Mapping[str, str] | None = None
+) -> Verdict:
+    """Return the verdict by published names, declared counts and the texts of the name lists found in the tree."""
+    rows = list(rows)
+    verdict = judge(rows, dataset, variant, [file.name for file in published_files(variant.files)])
+    for name, folder in dataset.lists:
+        if folder in variant.parts and name in (lists or {}):
+            absent = missing_from_list(read_list((lists or {})[name]), dataset.part(folder), rows)
+            if absent:
+                sentence = f"{dataset.id}: {name} lists {absent[0]}, which is not there ({len(absent)} such)."
+                return verdict._replace(kind="subset", missing=tuple(absent), sentence=sentence)
+    return verdict
 
 
 def _by_part(rows: Iterable[Row], dataset: Dataset, variant: Variant) -> dict[str, list[Row]]:
@@ -111,6 +131,8 @@ def _total_signs(parts: Sequence[PartCount], variant: Variant, by_part: Mapping[
     identities = len({row.pid for rows in by_part.values() for row in rows})
     images = sum(part.images for part in parts)
     count = variant.count
+    if count.certainty == "inferred":
+        return set()
     return _signs(PartCount("", images, identities, count.images, count.identities, count.certainty))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .core import Manifest, fingerprint, header_bytes, header_of, header_path, read, read_header, write
+from .core import NOBODY, Manifest, fingerprint, header_bytes, header_of, header_path, read, read_header, write
 from .diff import Difference, diff
 from .schema import COLUMNS, SCHEMA_VERSION, SIMULATED
 from .table import from_frame, to_frame, to_text
@@ -11,6 +11,7 @@ from .verify import STAT_FILE, Verification, stat_text, verify
 
 __all__ = [
     "COLUMNS",
+    "NOBODY",
     "SCHEMA_VERSION",
     "SIMULATED",
     "STAT_FILE",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FINGERPRINT_COLUMNS = ("body", "split", "role", "pid", "pixel_sha256")
+NOBODY = ("junk", "distractor")  # roles whose pid stands for no one person
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,17 @@ class Manifest:
         Where the table was read from; rows with an empty root are relative to its folder.
     sources : mapping of str to Path
         Where the named roots are on this machine.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import occluded_datasets as od
+    >>> from occluded_datasets.twin import twin
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tree = twin("partial-reid", folder, ids=2).tree
+    ...     m = od.load(od.build("partial-reid", tree, f"{folder}/data", allow_subset=True).manifest)
+    >>> len(m), m.verdict, m.frame["body"].value_counts().to_dict()
+    (30, 'subset', {'occluded': 10, 'partial': 10, 'full': 10})
     """
 
     frame: pd.DataFrame
@@ -114,7 +126,7 @@ def header_of(texts: table.Texts, text: str, facts: Mapping[str, Any]) -> dict[s
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
         "rows": len(texts["image_id"]),
-        "identities": len(set(texts["pid"])),
+        "identities": len({pid for pid, role in zip(texts["pid"], texts["role"], strict=True) if role not in NOBODY}),
         "counts": {name: _counts(texts[name]) for name in ("split", "role", "body")},
         "table_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "fingerprint": fingerprint(texts),
@@ -184,7 +196,12 @@ def read(path: Path, sources: Mapping[str, Path] | None = None) -> Manifest:
     except OSError as error:
         raise ManifestError(f"{path}: cannot be read.", f"The system says: {error.strerror}.") from error
     parquet = path.suffix == ".parquet"
-    texts = table.from_parquet(data, path.name) if parquet else table.from_text(data, path.name)
+    try:
+        texts = table.from_parquet(data, path.name) if parquet else table.from_text(data, path.name)
+    except OverflowError as error:  # an infinity where a whole number should be
+        raise ManifestError(
+            f"{path.name}: a cell is not of its column's type.", f"The reader says: {error}."
+        ) from error
     validate(texts, path.name, header.get("roots", {}))
     text = table.to_text(texts) if parquet else data.decode()
     _agree(header, texts, text, path)
@@ -207,7 +224,7 @@ def read_header(path: Path) -> dict[str, Any]:
             "Expected manifest.json beside manifest.csv.",
             "occreid-prepare build DATASET --raw PATH",
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(f"{path}: not a manifest header.", f"The reader says: {error}.") from error
     version = header.get("schema_version") if isinstance(header, dict) else None
     if not isinstance(version, int):
@@ -222,6 +239,10 @@ def read_header(path: Path) -> dict[str, Any]:
     missing = [key for key in (*_COUNTED, "dataset", "variant", "verdict") if key not in header]
     if missing:
         raise ManifestError(f"{path}: the header lacks {', '.join(missing)}.", "", "build the set again")
+    if not isinstance(header.get("roots", {}), dict):
+        raise ManifestError(f"{path}: roots: expected names with fingerprints, found {header['roots']!r}.")
+    if not isinstance(header.get("roots", {}), dict):
+        raise ManifestError(f"{path}: not a manifest header.", "Expected roots to be an object of names.")
     return dict(header)
 
 

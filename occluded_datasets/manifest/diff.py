@@ -34,6 +34,17 @@ def diff(a: Manifest, b: Manifest) -> Difference:
     """Return the difference from manifest `a` to manifest `b`.
 
     A picture that has another name and equal pixels is renamed, not removed and added; its labels are compared too.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import occluded_datasets as od
+    >>> from occluded_datasets.twin import twin
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tree = twin("partial-reid", folder, ids=2).tree
+    ...     m = od.load(od.build("partial-reid", tree, f"{folder}/data", allow_subset=True).manifest)
+    >>> diff(m, m).same
+    True
     """
     rows_a, rows_b = _rows(a), _rows(b)
     pairs = [(name, name) for name in rows_a if name in rows_b]

@@ -82,6 +82,8 @@ def _paths(texts: Texts, roots: set[str]) -> Iterator[str]:
             else:
                 if safe != cell:
                     yield f"row {number}, {column}: {cell!r} is not in Unicode form NFC"
+                if cell[0] in "=+-@":
+                    yield f"row {number}, {column}: expected a path that no spreadsheet runs, found {cell[:80]!r}"
     for number, cell in enumerate(texts["root"], start=1):
         if cell and cell not in roots:
             yield f"row {number}, root: {cell!r} is not among the roots of the header ({', '.join(sorted(roots))})"
@@ -104,6 +106,9 @@ def _boxes(texts: Texts) -> Iterator[str]:
     cells = zip(texts["boxes"], texts["width"], texts["height"], strict=True)
     for number, (boxes, width, height) in enumerate(cells, start=1):
         for box in filter(None, boxes.split(";")):
+            if len(box) > 40:
+                yield f"row {number}, boxes: {box[:40]!r}... has too many digits"
+                continue
             x, y, w, h = (int(value) for value in box.split(":"))
             if w < 1 or h < 1 or x + w > int(width) or y + h > int(height):
                 yield f"row {number}, boxes: {box} is outside the picture of {width}x{height}"

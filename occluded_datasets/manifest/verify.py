@@ -54,6 +54,17 @@ def verify(
     full : bool
         Read, decode and hash every file again. Without it sizes are compared, and modification times where the
         build left them (`STAT_FILE`).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import occluded_datasets as od
+    >>> from occluded_datasets.twin import twin
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tree = twin("partial-reid", folder, ids=2).tree
+    ...     m = od.load(od.build("partial-reid", tree, f"{folder}/data", allow_subset=True).manifest)
+    ...     verify(m, full=True).ok
+    True
     """
     missing: list[str] = []
     refused: list[str] = []
@@ -103,7 +114,7 @@ def _inside(folder: Path, name: str) -> bool:
 def _restat(folder: Path, paths: Sequence[str], sizes: dict[str, int]) -> list[str]:
     known: dict[str, tuple[str, ...]] = {}
     if (folder / STAT_FILE).is_file():
-        lines = (folder / STAT_FILE).read_text("utf-8").splitlines()
+        lines = (folder / STAT_FILE).read_text("utf-8").split("\n")[:-1]
         known = {line.split("\t")[0]: tuple(line.split("\t")[1:]) for line in lines}
     changed = []
     for path in paths:

@@ -19,9 +19,9 @@ from ..catalog.spec import Dataset, Variant
 from ..errors import ImageError, IncompleteError, LayoutError, UsageError
 from ..files import storage_errors
 from ..hashing import file_digests
-from ..layouts import Arrangement, Verdict, arrange, guess, judge, missing_from_list, read_list
-from ..manifest import header_of, to_text
-from ..paths import data_root
+from ..layouts import Arrangement, Verdict, arrange, guess, judge, judge_copy
+from ..manifest import NOBODY, header_of, to_text
+from ..paths import data_root, safe_name
 from ..scan import Scanned, scan, walk
 from .rows import facts_of, table_of
 from .workspace import Workspace
@@ -45,7 +45,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Built:
-    """What a build made or found: the answer of ``occreid-prepare build --json``."""
+    """What a build made or found: the answer of ``occreid-prepare build --json``.
+
+    Examples
+    --------
+    >>> Built("partial-reid", "full", "data/partial-reid/manifest.csv", 900, 60, "complete", "fba0").rows
+    900
+    """
 
     dataset: str
     variant: str
@@ -125,6 +131,16 @@ def build(
         If the copy is not complete and that was not allowed; nothing is published.
     UsageError, InputError, StorageError
         If names, the copy or the disk are not as they should be; nothing is published.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from occluded_datasets.twin import twin
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tree = twin("partial-reid", folder, ids=2).tree
+    ...     built = build("partial-reid", tree, f"{folder}/data", allow_subset=True)
+    >>> built.rows, built.identities, built.verdict
+    (30, 2, 'subset')
     """
     facts = get(dataset)
     chosen = facts.variant(variant)
@@ -166,8 +182,8 @@ def _source(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | No
 def _plan(facts: Dataset, variant: Variant, source: Path, options: Options, space: Workspace) -> Built:
     """Return what would be built, from names alone."""
     arrangement = _arrange(member_names(source, options.password), facts, variant, options, source)
-    verdict = _judge(arrangement, facts, variant, {})
-    identities = len({row.pid for row in arrangement.rows})
+    verdict = judge_copy(arrangement.rows, facts, variant)
+    identities = len({row.pid for row in arrangement.rows if row.role not in NOBODY})
     return Built(
         facts.id, variant.name, str(space.manifest), len(arrangement.rows), identities, verdict.kind, "",
         known_as=arrangement.known_as, skipped=arrangement.skipped, detail=verdict.sentence,
@@ -193,18 +209,6 @@ def _other_set(names: Sequence[str], facts: Dataset) -> str:
             flag = "" if one.variant == one.dataset.variants[0] else f" --variant {one.variant.name}"
             return one.dataset.id + flag
     return ""
-
-
-def _judge(arrangement: Arrangement, facts: Dataset, variant: Variant, lists: Mapping[str, str]) -> Verdict:
-    """Return the verdict, by published names, declared counts and the name lists in the tree."""
-    verdict = judge(arrangement.rows, facts, variant, [file.name for file in published_files(variant.files)])
-    for name, folder in facts.lists:
-        if folder in variant.parts and name in lists:
-            absent = missing_from_list(read_list(lists[name]), facts.part(folder), arrangement.rows)
-            if absent:
-                sentence = f"{facts.id}: {name} lists {absent[0]}, which is not there ({len(absent)} such)."
-                return verdict._replace(kind="subset", missing=tuple(absent), sentence=sentence)
-    return verdict
 
 
 class _Build:
@@ -236,7 +240,7 @@ class _Build:
         names, archives, skipped = self._tree(tree, source, in_place)
         arrangement = _arrange(names, self.facts, self.variant, self.options, self.raw)
         lists = _read_lists(tree, names, self.facts)
-        verdict = _judge(arrangement, self.facts, self.variant, lists)
+        verdict = judge_copy(arrangement.rows, self.facts, self.variant, lists)
         self._require_accepted(verdict, arrangement)
         table = table_of(arrangement.rows, self._scan(tree, [row.name for row in arrangement.rows]), self.facts)
         text = to_text(table)
@@ -268,7 +272,7 @@ class _Build:
     ) -> tuple[list[str], list[dict[str, Any]], dict[str, int]]:
         """Return the names of the unpacked tree, what it was unpacked from and what was skipped on the way."""
         if in_place:
-            return [name for name, _ in walk(tree)], [{"name": "raw", "kind": "folder"}], {}
+            return _own_names(tree), [{"name": "raw", "kind": "folder"}], {}
         kind = kind_of(self.raw)
         archives = [{"name": self.raw.name, "kind": "folder"}] if kind == "folder" else [self._archive(kind)]
         skipped = self.space.staged(source)
@@ -356,6 +360,16 @@ class _Build:
 def _part_of(image_id: str, facts: Dataset) -> str:
     inner = image_id[len(facts.id) + 1 :]
     return next(part.folder for part in facts.parts if inner.startswith(f"{part.folder}/"))
+
+
+def _own_names(tree: Path) -> list[str]:
+    """Return the names of a tree that is used where it lies, under the rule that archives meet."""
+    names = []
+    for name, entry in walk(tree):
+        if entry.is_symlink():
+            raise LayoutError(f"{tree / name} is a symbolic link.", "Expected regular files and folders only.")
+        names.append(safe_name(name))
+    return names
 
 
 def _listing(folder: Path) -> str:

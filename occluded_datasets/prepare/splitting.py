@@ -13,7 +13,7 @@ from ..catalog import get
 from ..errors import UnknownNameError
 from ..files import remove_tree, storage_errors, write_atomic
 from ..manifest import from_frame, to_text
-from ..protocols import Split
+from ..protocol import Split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +22,10 @@ RECORD = "split.json"
 
 
 def write_split(split: Split, manifest: Path, out: Path) -> dict[str, Any]:
-    """Write ``train.csv``, ``probe.csv``, ``gallery.csv``, ``draws.csv`` (where there are draws) and ``split.json``.
+    """Write ``train.csv``, ``probe.csv``, ``gallery.csv`` and ``split.json``.
 
-    The record comes last: where it is, the split is whole. Paths in the tables stay relative to the manifest.
+    ``draws.csv`` and ``validation.csv`` are written where the protocol has draws and validation rows. The record
+    comes last: where it is, the split is whole. Paths in the tables stay relative to the manifest.
 
     Returns
     -------
@@ -37,6 +38,8 @@ def write_split(split: Split, manifest: Path, out: Path) -> dict[str, Any]:
         If the disk refuses.
     """
     tables = {f"{name}.csv": _manifest_text(getattr(split, name)) for name in ("train", "probe", "gallery")}
+    if split.validation is not None:
+        tables["validation.csv"] = _manifest_text(split.validation)
     if len(split.draws):
         tables["draws.csv"] = _draws_text(split.draws)
     record = _record(split, manifest, out, tables)
@@ -44,8 +47,8 @@ def write_split(split: Split, manifest: Path, out: Path) -> dict[str, Any]:
     with storage_errors(str(out)):
         try:
             (out / RECORD).unlink(missing_ok=True)
-            if "draws.csv" not in tables:
-                (out / "draws.csv").unlink(missing_ok=True)
+            for name in {"draws.csv", "validation.csv"} - set(tables):
+                (out / name).unlink(missing_ok=True)
             for name, text in tables.items():
                 write_atomic(out / name, text.encode())
             write_atomic(out / RECORD, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())

@@ -9,6 +9,7 @@
         .stat.tsv       sizes and times of raw/, for the fast re-scan     (this machine's business)
         .build.json     what raw/ was made from                          (this machine's business)
         .building/      a build at work, or killed; the next one resumes or removes it
+        .old/           the earlier build while a new one is put in its place; the next command clears it up
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ManifestError, UsageError
-from ..files import exclusive, remove_tree, storage_errors, write_atomic
+from ..files import exclusive, remove_tree, storage_errors, sync_folder, write_atomic
 from ..manifest import STAT_FILE, header_bytes, read_header, stat_text
 from ..scan import Scanned
 
@@ -63,20 +64,17 @@ class Workspace:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the folder for one build; if it fails, leave nothing of it and no empty folder."""
+        """Hold the folder for one build; leave no staging and, if it fails, no empty folder."""
         existed = [folder for folder in (self.home, *self.home.parents) if folder.exists()]
-        lock = self.home / ".lock"
         with storage_errors(str(self.home)):
             try:
-                with exclusive(lock):
-                    yield
-            except BaseException:
-                if not self.header.exists() or self.staging.exists():
-                    remove_tree(self.staging)
-                raise
+                with exclusive(self.home / ".lock"):
+                    self._recover()
+                    try:
+                        yield
+                    finally:
+                        remove_tree(self.staging)
             finally:
-                with suppress(OSError):
-                    lock.unlink()
                 for folder in (self.home, *self.home.parents):
                     if folder in existed:
                         break
@@ -126,13 +124,14 @@ class Workspace:
         """Return what a killed build had scanned already, of files that were left alone since."""
         try:
             lines = (self.staging / JOURNAL).read_text("utf-8").split("\n")[:-1]
-        except OSError:
+        except (OSError, ValueError):
             return {}
         known = {}
         for line in lines:
             name, *cells = line.split("\t")
             if len(cells) == 6 and _stamp(folder / name) == [int(cells[2]), int(cells[5])]:
-                known[name] = Scanned(name, *map(int, cells[:3]), *cells[3:5], int(cells[5]))  # type: ignore[arg-type]
+                width, height, size = map(int, cells[:3])
+                known[name] = Scanned(name, width, height, size, cells[3], cells[4], int(cells[5]))
         return known
 
     def remember(self, facts: Sequence[Scanned]) -> None:
@@ -144,23 +143,52 @@ class Workspace:
     def publish(self, folder: Path, text: str, header: Mapping[str, Any], source: Mapping[str, Any]) -> None:
         """Make the tree `folder` and its manifest the published ones; the header comes last.
 
-        Killed in between, the set counts as not built and the same command builds it.
+        All is written before the first file of an earlier build is touched. On an error the earlier build is put
+        back; killed in between, the next command puts it back.
         """
-        in_place = folder == self.raw
-        self.header.unlink(missing_ok=True)
-        write_atomic(self.note, json.dumps({"in_place": in_place}).encode())
-        if not in_place:
-            remove_tree(self.home / ".old")
-            if self.raw.exists():
-                os.replace(self.raw, self.home / ".old")
-            os.replace(folder, self.raw)
-        write_atomic(self.manifest, text.encode())
-        write_atomic(self.home / STAT_FILE, stat_text(self.home).encode())
-        write_atomic(self.header, header_bytes(header))
-        note = {"source": source, "in_place": in_place, "own": [_stamp(self.manifest), _stamp(self.header)]}
-        write_atomic(self.note, json.dumps(note).encode())
-        remove_tree(self.home / ".old")
-        remove_tree(self.staging)
+        fresh, tables = self.staging / "new", (self.manifest, self.home / STAT_FILE)
+        write_atomic(fresh / tables[0].name, text.encode())
+        write_atomic(fresh / tables[1].name, stat_text(folder.parent).encode())
+        write_atomic(fresh / self.header.name, header_bytes(header))
+        own = [_stamp(fresh / self.manifest.name), _stamp(fresh / self.header.name)]
+        in_place = folder == self.raw and (self.read_note() or {}).get("in_place", True)
+        note = {"source": source, "in_place": in_place, "own": own}
+        write_atomic(fresh / self.note.name, json.dumps(note).encode())
+        self._old.mkdir()
+        try:
+            self._take_away(self.header)
+            for target in (self.note, self.raw, *tables, self.header):
+                new = folder if target == self.raw else fresh / target.name
+                if new != target:
+                    self._take_away(target)
+                    os.replace(new, target)
+        except BaseException:
+            if not self.header.exists() and not (self._old / self.header.name).exists():
+                for target in (self.note, *tables, *(() if folder == self.raw else (self.raw,))):
+                    remove_tree(target)
+            self._recover()
+            raise
+        sync_folder(self.home)
+        remove_tree(self._old)
+
+    @property
+    def _old(self) -> Path:
+        return self.home / ".old"
+
+    def _take_away(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            os.replace(path, self._old / path.name)
+
+    def _recover(self) -> None:
+        """Put back the build that a publication took away and did not replace; clear what killed runs left."""
+        if not self.header.exists() and (self._old / self.header.name).exists():
+            for target in (self.note, self.raw, self.manifest, self.home / STAT_FILE, self.header):
+                if (self._old / target.name).exists():
+                    remove_tree(target)
+                    os.replace(self._old / target.name, target)
+        remove_tree(self._old)
+        for part in self.home.glob(".*.part"):
+            part.unlink()
 
     def require_ours(self, header: Mapping[str, Any], replace: bool) -> None:
         """Raise rather than replace a tree that is not a build's, or another build without being asked."""

@@ -73,6 +73,14 @@ def twin(
         If the tree is already there or the facts have no naming.
     StorageError
         If the disk refuses; nothing is left at the final path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = twin("partial-reid", folder, ids=2)
+    >>> made.images, made.identities
+    (30, 2)
     """
     facts = catalog.get(dataset)
     chosen = facts.variant(variant)
@@ -91,7 +99,7 @@ def twin(
             os.replace(staging / facts.tree, final)
         finally:
             remove_tree(staging)
-    identities = len({picture.pid for picture in pictures if picture.pid >= 0})
+    identities = len({picture.pid for picture in pictures if picture.pid > 0})
     return Twin(dataset, chosen.name, str(final), len(pictures), identities)
 
 
