@@ -16,7 +16,22 @@ import click
 from .. import __version__
 from ..errors import OccludedDatasetsError
 
-COMMANDS = ("list", "info", "cite", "build", "verify", "diff", "split", "twin", "demo")
+COMMANDS = (
+    "list",
+    "info",
+    "cite",
+    "build",
+    "doctor",
+    "verify",
+    "diff",
+    "split",
+    "evaluate",
+    "compare",
+    "features",
+    "how-loaders-differ",
+    "twin",
+    "demo",
+)
 
 
 class Commands(click.Group):
@@ -113,7 +128,7 @@ def _run(arguments: list[str]) -> int:
 
 def _fail(record: dict[str, Any], message: str, code: int, as_json: bool) -> int:
     """Say what went wrong, on stderr for people and as one JSON object on stdout where that was asked for."""
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {message}".encode(errors="backslashreplace").decode(), err=True)
     if as_json:
-        click.echo(json.dumps({"error": {**record, "exit_code": code}}, ensure_ascii=False))
+        click.echo(json.dumps({"error": {**record, "exit_code": code}}))
     return code

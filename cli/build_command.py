@@ -78,7 +78,7 @@ def _print(built: Built, dry_run: bool) -> None:
 
 
 def _first_protocol(dataset: str) -> str:
-    from ..protocols import protocols
+    from ..protocol import protocols
 
     names = [protocol.name for protocol in protocols(dataset)]
     preferred = [name for name in names if name.startswith(("transfer-all", "supervised", "standard"))]

@@ -24,7 +24,7 @@ def command(dataset: str, as_json: bool) -> None:
       occreid-prepare info partial-reid
     """
     from ..catalog import get
-    from ..protocols import protocols
+    from ..protocol import protocols
 
     facts = get(dataset)
     if as_json:

@@ -49,7 +49,7 @@ def say(text: str = "") -> None:
 
 def say_json(record: Mapping[str, Any]) -> None:
     """Print one JSON object on stdout."""
-    click.echo(json.dumps(record, ensure_ascii=False))
+    click.echo(json.dumps(record))  # ASCII alone: a path need not be text that every output can hold
 
 
 def password_of(file: Path | None) -> bytes | None:

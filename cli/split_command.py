@@ -23,7 +23,7 @@ def command(manifest: str, protocol: str, out: Path, root: Path | None, as_json:
       occreid-prepare split data/partial-reid/manifest.csv --protocol transfer-all-occluded-probe --out split
     """
     from ..prepare import write_split
-    from ..protocols import split
+    from ..protocol import split
 
     loaded = load_manifest(manifest, root)
     done = split(loaded, protocol)

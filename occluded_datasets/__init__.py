@@ -18,49 +18,58 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .catalog import Dataset, register
+    from .doctor import diagnose
     from .errors import OccludedDatasetsError
+    from .evaluation import Comparison, Score, compare, evaluate
     from .library import info, list_datasets, load
     from .manifest import Manifest, diff, verify
     from .prepare import Built, build
-    from .protocols import Protocol, Split, protocols, split
-    from .twin import twin
+    from .protocol import Protocol, Split, protocols, split
 
 _HOMES = {
     "Built": "prepare",
+    "Comparison": "evaluation",
     "Dataset": "catalog",
     "Manifest": "manifest",
     "OccludedDatasetsError": "errors",
-    "Protocol": "protocols",
-    "Split": "protocols",
+    "Protocol": "protocol",
+    "Score": "evaluation",
+    "Split": "protocol",
     "build": "prepare",
+    "compare": "evaluation",
+    "diagnose": "doctor",
     "diff": "manifest",
+    "evaluate": "evaluation",
     "info": "library",
     "list_datasets": "library",
     "load": "library",
-    "protocols": "protocols",
+    "protocols": "protocol",
     "register": "catalog",
-    "split": "protocols",
-    "twin": "twin",
+    "split": "protocol",
     "verify": "manifest",
 }
 
 __all__ = [
     "Built",
+    "Comparison",
     "Dataset",
     "Manifest",
     "OccludedDatasetsError",
     "Protocol",
+    "Score",
     "Split",
     "__version__",
     "build",
+    "compare",
+    "diagnose",
     "diff",
+    "evaluate",
     "info",
     "list_datasets",
     "load",
     "protocols",
     "register",
     "split",
-    "twin",
     "verify",
 ]
 

@@ -1,0 +1,70 @@
+"""``occreid-prepare evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .shared import json_option, load_manifest, root_option, say, say_json
+
+
+@click.command("evaluate")
+@click.argument("manifest")
+@click.option("--protocol", required=True, metavar="NAME", help="A protocol's name or id (see info), or a JSON file.")
+@click.option(
+    "--features", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="Features (.npz with image_id and features, or .parquet), or a matrix (.npz).",
+)  # fmt: skip
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the score record is written.")
+@click.option(
+    "--distance", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True,
+    help="How vectors are compared; a matrix is used as it is.",
+)  # fmt: skip
+@click.option(
+    "--declare", multiple=True, metavar="KEY=VALUE|FILE.json",
+    help="What is stated of the model: training_sets, pretraining, extra_inputs, cameras_fed_to_model, input_size, "
+    "flip_test, model_selection, seed. May be repeated.",
+)  # fmt: skip
+@click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the replicates.")
+@click.option("--any-fingerprint", is_flag=True, help="Take features whose header names another manifest.")
+@click.option("--threads", type=click.IntRange(1), help="One for each core by default; the result is the same.")
+@root_option
+@json_option
+def command(
+    manifest: str,
+    protocol: str,
+    features: Path,
+    out: Path | None,
+    distance: str,
+    declare: tuple[str, ...],
+    bootstrap: int,
+    seed: int,
+    any_fingerprint: bool,
+    threads: int | None,
+    root: Path | None,
+    as_json: bool,
+) -> None:
+    """Score features of MANIFEST's pictures under a named protocol: a table to read and a record to keep.
+
+    \b
+    Example:
+      occreid-prepare evaluate data/partial-reid/manifest.csv --protocol transfer-all-occluded-probe \\
+        --features features.npz --declare pretraining=ImageNet --out score.json
+    """
+    from ..evaluation import evaluate
+    from ..evaluation.declared import parse
+
+    score = evaluate(
+        load_manifest(manifest, root), protocol, features, distance=distance, declare=parse(declare),
+        bootstrap=bootstrap, seed=seed, any_fingerprint=any_fingerprint, threads=threads,
+    )  # fmt: skip
+    if out is not None:
+        score.write(out)
+    if as_json:
+        say_json(score.record)
+        return
+    say(score.table())
+    if out is not None:
+        say(f"  record        {out}")

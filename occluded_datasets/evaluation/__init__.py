@@ -1,0 +1,26 @@
+"""Scores that compare: features or a matrix under a named protocol, a record of what was done, and `compare`."""
+
+from __future__ import annotations
+
+from .compare import Comparison, compare
+from .declared import CONDITIONS
+from .evaluate import evaluate
+from .featurefile import FeatureFile, Matrix, read_any, read_features, write_features, write_matrix
+from .schema import FIELDS, check_record
+from .score import Score
+
+__all__ = [
+    "CONDITIONS",
+    "FIELDS",
+    "Comparison",
+    "FeatureFile",
+    "Matrix",
+    "Score",
+    "check_record",
+    "compare",
+    "evaluate",
+    "read_any",
+    "read_features",
+    "write_features",
+    "write_matrix",
+]

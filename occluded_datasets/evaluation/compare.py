@@ -1,0 +1,184 @@
+"""Whether two scores may stand side by side, and why not."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RecordError
+from .declared import UNSTATED
+from .exact import Array
+from .record import digest, sidecar
+from .schema import check_record
+from .score import Score, sidecar_path
+from .statistics import LEVEL, fixed, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COMPARABLE, OTHER, NOT = "comparable", "same protocol, other conditions", "not comparable"
+PAIRED = {"map": "ap", "rank_1": "rank1"}
+_REPLICATES, _SEED = 1000, 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A verdict, its reasons, and the difference B - A where it was asked for.
+
+    Parameters
+    ----------
+    kind : str
+        ``comparable``, ``same protocol, other conditions`` or ``not comparable``.
+    reasons : tuple of str
+        One sentence each; for comparable scores, what neither states.
+    difference : dict, optional
+        For map and rank_1: ``{"difference": B - A, "interval": [low, high]}``, over probe identities.
+    """
+
+    kind: str
+    reasons: tuple[str, ...]
+    difference: dict[str, Any] | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the two may stand side by side."""
+        return self.kind == COMPARABLE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping."""
+        return {**asdict(self), "reasons": list(self.reasons)}
+
+
+def compare(
+    a: Score | Mapping[str, Any] | str | os.PathLike[str],
+    b: Score | Mapping[str, Any] | str | os.PathLike[str],
+    paired: bool = False,
+) -> Comparison:
+    """Return whether two scores compare: by protocol, rows, re-ranking, then declared conditions and distance.
+
+    Parameters
+    ----------
+    a, b : Score, mapping or path
+        Records; a path finds the sidecar beside it.
+    paired : bool
+        Also return the difference of mAP and rank-1 with a 95 % bootstrap interval over probe identities; both
+        sidecars are needed, and equal rows.
+
+    Raises
+    ------
+    RecordError
+        If one is no record, or is to be paired without its sidecar.
+
+    Examples
+    --------
+    >>> compare("/nowhere/a.json", "/nowhere/b.json")
+    Traceback (most recent call last):
+    ...
+    occluded_datasets.errors.RecordError: /nowhere/a.json: there is no score record. Next: occreid-prepare evaluate \
+MANIFEST --protocol NAME --features F.npz --out /nowhere/a.json
+    """
+    first, second = record_of(a), record_of(b)
+    apart, conditions = _apart(first, second), _conditions(first, second)
+    if apart:
+        if paired:
+            raise RecordError("These scores cannot be paired.", " ".join(apart), "evaluate both under one protocol")
+        return Comparison(NOT, tuple(apart))
+    difference = _difference(_per_probe(a, first), _per_probe(b, second)) if paired else None
+    if conditions:
+        return Comparison(OTHER, tuple(conditions), difference)
+    silent = [name for name, value in first["declared"].items() if value == UNSTATED]
+    return Comparison(COMPARABLE, (f"Neither states {', '.join(silent)}.",) if silent else (), difference)
+
+
+def record_of(given: Score | Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
+    """Return a checked record from a `Score`, a mapping or a file."""
+    if isinstance(given, Score):
+        return given.record
+    if isinstance(given, Mapping):
+        check_record(given)
+        return given
+    try:
+        record = json.loads(Path(given).read_bytes())
+    except FileNotFoundError as error:
+        command = f"occreid-prepare evaluate MANIFEST --protocol NAME --features F.npz --out {given}"
+        raise RecordError(f"{given}: there is no score record.", "", command) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{given}: not a score record.", f"The reader says: {error}.") from error
+    try:
+        check_record(record)
+    except RecordError as error:
+        raise RecordError(f"{given}: {error.what}", error.why, error.next_command) from error
+    checked: Mapping[str, Any] = record
+    return checked
+
+
+def _apart(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Return why two scores can never stand side by side."""
+    reasons = []
+    if a["protocol"] != b["protocol"]:
+        reasons.append(f"The protocols differ: {a['protocol']} and {b['protocol']}.")
+    elif a["rows_sha256"] != b["rows_sha256"]:
+        why = "cameras or groups" if a["fingerprint"] == b["fingerprint"] else "pictures or labels"
+        short = [record["rows_sha256"][:16] for record in (a, b)]
+        reasons.append(f"The rows differ in {why}: {short[0]} and {short[1]}.")
+    if a["rerank"] != b["rerank"] and "none" in (a["rerank"], b["rerank"]):
+        reasons.append(f"One is re-ranked and one is not: {a['rerank']} and {b['rerank']}.")
+    return reasons
+
+
+def _conditions(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Return in what conditions two scores of one protocol differ."""
+    pairs = [(f"declared {name.replace('_', ' ')}", a["declared"][name], b["declared"][name]) for name in a["declared"]]
+    pairs += [(name.replace("_", " "), a[name], b[name]) for name in ("rerank", "distance", "parts_rule")]
+    return [f"{name}: {_said(one)} and {_said(two)}." for name, one, two in pairs if one != two]
+
+
+def _said(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _per_probe(given: Any, record: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a score's table by probe, proven to be the record's."""
+    import pandas as pd
+
+    if isinstance(given, Score):
+        data = sidecar(given.per_probe)
+    elif isinstance(given, Mapping):
+        raise RecordError(
+            "A bare record cannot be paired.", "Its scores by probe are in a file beside it.", "give paths"
+        )
+    else:
+        place = sidecar_path(Path(given))
+        try:
+            data = place.read_bytes()
+        except OSError as error:
+            raise RecordError(f"{place}: the scores by probe are not there.", "Pairing needs them.") from error
+    if digest(data) != record["per_probe"]["sha256"]:
+        raise RecordError("The scores by probe are not those of the record.", "The digests differ.", "evaluate again")
+    return pd.read_csv(io.BytesIO(data), dtype={"image_id": str}, keep_default_na=False, na_values={
+        name: [""] for name in ("ap", "ap_trapezoid", "first_hit_rank", "inp", "rank1")
+    })  # fmt: skip
+
+
+def _difference(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, Any]:
+    """Return B - A of mAP and rank-1 over the probes that both count, with intervals over identities."""
+    names = (["image_id", "pid"], list(PAIRED.values()))
+    a, b = (table.sort_values(names[0], ignore_index=True) for table in (a, b))
+    if not a[names[0]].equals(b[names[0]]):
+        raise RecordError("The scores by probe are of different probes.", "Expected the same image_id and pid.")
+    both = ((a["counted"] > 0) & (b["counted"] > 0)).to_numpy()
+    values: Array = (b[names[1]].to_numpy(np.float64) - a[names[1]].to_numpy(np.float64))[both]
+    low, high = interval(values, a["pid"].to_numpy()[both], _REPLICATES, _SEED)
+    mean = values.mean(axis=0)
+    result: dict[str, Any] = {
+        name: {"difference": fixed(mean[index]), "interval": [fixed(low[index]), fixed(high[index])]}
+        for index, name in enumerate(PAIRED)
+    }
+    return {**result, "level": LEVEL, "identities": int(a["pid"][both].nunique()), "probes": int(both.sum())}

@@ -1,0 +1,255 @@
+"""From a manifest, a protocol and features to a score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .._version import __version__
+from ..errors import ProtocolError, UsageError
+from ..protocol import Protocol, Split, split
+from .audit import audit
+from .declared import declared
+from .distances import FeatureSource, MatrixSource, Source
+from .exact import Array
+from .intake import Intake, align, gather, named
+from .matching import Relations, labels_of, relate
+from .measures import PARTS_RULES, Rows, measure
+from .record import SCHEMA, digest, rows_sha256, sidecar
+from .schema import check_record
+from .score import Score
+from .statistics import buckets, camera_pairs, intervals, named_values, occluded, table_of
+from .whole import Outcome, score_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..manifest import Manifest
+
+
+class _Options(NamedTuple):
+    distance: str
+    bootstrap: int
+    seed: int
+    block: int | None
+    threads: int | None
+
+
+def evaluate(
+    manifest: Manifest,
+    protocol: str | Protocol,
+    features: Any,
+    *,
+    distance: str = "cosine",
+    parts_rule: str = "visible-parts-mean",
+    declare: Mapping[str, Any] | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    any_fingerprint: bool = False,
+    block: int | None = None,
+    threads: int | None = None,
+) -> Score:
+    """Return the score of `features` under a named protocol.
+
+    Similarities are rounded to 1e-9 of their scale and equal is a tie; the headline is the expectation over random tie
+    order. Neither `block` nor `threads` can change a byte of the record.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Whose pictures were described.
+    protocol : str or Protocol
+        A name, an id, a ``.json`` file or a `Protocol`.
+    features : path, FeatureFile, Matrix, mapping, tuple or array
+        ``.npz`` or ``.parquet``; image_id -> vector; (image_id, array); an array with rows in manifest order; or a
+        matrix with its probe and gallery ids. Vectors (D,) or parts (P, D), float16 to float64 or integer.
+    distance : str
+        ``cosine`` or ``euclidean``; a matrix is used as it is.
+    parts_rule : str
+        How parts are compared: ``visible-parts-mean``.
+    declare : mapping, optional
+        What is stated of the model: keys of `occluded_datasets.evaluation.CONDITIONS`.
+    bootstrap : int
+        Replicates of the intervals; 0 for none.
+    seed : int
+        Of the replicates.
+    any_fingerprint : bool
+        Take features whose header names another manifest.
+    block : int, optional
+        Gallery pictures compared at once.
+    threads : int, optional
+        One for each core by default.
+
+    Raises
+    ------
+    FeatureError
+        If features are missing, twice there, unknown to the manifest, not finite or zero: the message names them.
+    ProtocolError
+        If the protocol cannot be answered by this manifest, or sets meet what is no vector.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import occluded_datasets as od
+    >>> from occluded_datasets.twin import twin
+    >>> out = tempfile.mkdtemp()
+    >>> drawn = twin("partial-reid", f"{out}/raw", ids=2)
+    >>> built = od.build("partial-reid", drawn.tree, f"{out}/data", allow_subset=True)
+    >>> manifest = od.load("partial-reid", root=f"{out}/data")
+    >>> score = evaluate(manifest, "transfer-all-occluded-probe", np.ones((len(manifest), 4)))
+    >>> score.record["cmc"]["1"]  # constant features score chance
+    0.5
+    """
+    options = _checked(distance, parts_rule, bootstrap, seed, block, threads)
+    conditions = declared(declare)
+    done = split(manifest, protocol)
+    given = gather(features, manifest)
+    sides = done.probe["image_id"].tolist(), done.gallery["image_id"].tolist()
+    intake = align(given, manifest, *sides, any_fingerprint)
+    outcome, relations, people = _outcome(done, intake, manifest, options)
+    pid = done.probe["pid"].to_numpy(np.int64) if people is None else people
+    _require_answers(done, outcome, sides[0] if people is None else [str(one) for one in people])
+    names = sides[0] if people is None else [""] * len(people)
+    values, per_probe = _per_probe(outcome, names, pid)
+    answered = np.flatnonzero(per_probe["counted"].to_numpy())
+    record = {
+        "schema": SCHEMA,
+        "tool_version": __version__,
+        "dataset": manifest.dataset,
+        "variant": manifest.variant,
+        "verdict": manifest.verdict,
+        "fingerprint": manifest.fingerprint,
+        "rows_sha256": rows_sha256(manifest, done.probe, done.gallery),
+        "protocol": done.protocol.id,
+        "features": dict(intake.facts),
+        "distance": distance if intake.matrix is None else f"given-{intake.kind}",
+        "parts_rule": {"name": parts_rule, "no_common_part": "last"} if intake.facts["parts"] else None,
+        "rerank": "none",
+        **_headline(outcome),
+        "intervals": intervals(values[answered], pid[answered], bootstrap, seed),
+        "buckets": buckets(values[answered], occluded(done.probe)[answered]) if people is None else [],
+        "camera_pairs": _pairs(outcome, done),
+        "audit": audit(done, manifest, intake, relations, outcome, answered),
+        "declared": conditions,
+        "per_probe": {"rows": len(per_probe), "sha256": digest(sidecar(per_probe))},
+    }
+    check_record(record)
+    return Score(record, per_probe)
+
+
+def _checked(
+    distance: str, parts_rule: str, bootstrap: int, seed: int, block: int | None, threads: int | None
+) -> _Options:
+    if parts_rule not in PARTS_RULES:
+        raise UsageError(f"Unknown parts rule {parts_rule!r}.", f"Expected one of {', '.join(PARTS_RULES)}.")
+    for name, value, least in (("bootstrap", bootstrap, 0), ("block", block, 1), ("threads", threads, 1)):
+        if value is not None and value < least:
+            raise UsageError(f"{name}: {value}.", f"Expected {least} or more.")
+    return _Options(distance, bootstrap, seed, block, threads)
+
+
+def _source(intake: Intake, order: Array, distance: str) -> Source:
+    """Return the similarities of an intake, its gallery in another order."""
+    gallery = Rows(intake.gallery.values, intake.gallery.index[order], intake.gallery.visibility)
+    if intake.matrix is not None:
+        return MatrixSource(intake.matrix, intake.probe.index, gallery.index, intake.kind == "distance")
+    return FeatureSource(measure(distance, (intake.probe, gallery)), intake.probe, gallery)
+
+
+def _outcome(
+    done: Split, intake: Intake, manifest: Manifest, options: _Options
+) -> tuple[Outcome, Relations, Array | None]:
+    """Return what came out, the relations between pictures, and the identities where sets decide."""
+    rules = done.protocol.rules
+    groups = {name: number for number, name in enumerate(sorted(set(manifest.frame["group"].dropna())))}
+    probe, gallery = labels_of(done.probe, groups), labels_of(done.gallery, groups)
+    real = not len(done.draws) and _real_cameras(done.probe) and _real_cameras(done.gallery)
+    order = np.argsort(gallery.camid, kind="stable") if real else np.arange(len(gallery.pid))
+    gallery = type(gallery)(*(values[order] for values in gallery))
+    relations = relate(
+        probe, gallery, rules["camera_rule"] == "same-camera-removed", rules["group_rule"] == "same-group-removed"
+    )
+    if not len(done.draws):
+        source = _source(intake, order, options.distance)
+        camera = gallery.camid if real else None
+        return score_whole(source, relations, camera, options.block, options.threads), relations, None
+    from .drawn import score_drawn, score_sets
+
+    place = {
+        role: {name: index for index, name in enumerate(getattr(done, role)["image_id"])}
+        for role in ("probe", "gallery")
+    }
+    if rules["set_distance"] == "none":
+        source = _source(intake, order, options.distance)
+        return score_drawn(source, relations, done.draws, place, probe.pid, gallery.pid), relations, None
+    if intake.matrix is not None or intake.facts["parts"] or options.distance != "cosine":
+        found = "a matrix" if intake.matrix is not None else "parts" if intake.facts["parts"] else options.distance
+        raise ProtocolError(
+            f"{done.protocol.id}: sets are compared by {rules['set_distance']}.",
+            f"Expected one vector a picture and the cosine, found {found}.",
+        )
+    outcome, people = score_sets(intake.probe, intake.gallery, done.draws, place, options.threads)
+    return outcome, relations, people
+
+
+def _real_cameras(rows: pd.DataFrame) -> bool:
+    return bool(rows["camid"].notna().all() and (rows["camid_source"] != "none").all())
+
+
+def _require_answers(done: Split, outcome: Outcome, names: list[str]) -> None:
+    dropped = sorted(set(range(outcome.decisions)) - set(outcome.decision.tolist()))
+    if dropped and (done.protocol.rules["unanswerable"] == "error" or len(dropped) == outcome.decisions):
+        raise ProtocolError(
+            f"{done.protocol.id}: {len(dropped)} of {outcome.decisions} probes have no true match left: "
+            f"{named(names[index] for index in dropped)}.",
+            "The protocol refuses that." if len(dropped) < outcome.decisions else "There is nothing to score.",
+        )
+
+
+def _per_probe(outcome: Outcome, names: list[str], pid: Array) -> tuple[Array, pd.DataFrame]:
+    """Return the eight numbers of each decision, its mean over the draws that count it, and the table by probe."""
+    import pandas as pd
+
+    scores = outcome.judged.expected
+    table = np.column_stack([table_of(scores), scores.first_hit_rank])
+    sums = np.zeros((outcome.decisions, table.shape[1]))
+    np.add.at(sums, outcome.decision, table)
+    counted = np.bincount(outcome.decision, minlength=outcome.decisions)
+    with np.errstate(invalid="ignore"):
+        means = np.where(counted[:, None] > 0, sums / np.maximum(counted, 1)[:, None], np.nan)
+    columns = {"ap": 0, "ap_trapezoid": 1, "first_hit_rank": 8, "inp": 2, "rank1": 3}
+    frame = {"image_id": names, "pid": pid, **{name: means[:, column] for name, column in columns.items()}}
+    return means[:, :8], pd.DataFrame({**frame, "counted": counted})
+
+
+def _by_draw(outcome: Outcome, side: int) -> Array:
+    """Return the means of each draw, (draws, 8)."""
+    start = np.flatnonzero(np.diff(outcome.draw, prepend=-1))
+    sums = np.add.reduceat(table_of(outcome.judged[side]), start, axis=0)  # type: ignore[arg-type]
+    result: Array = sums / np.diff(np.append(start, len(outcome.draw)))[:, None]
+    return result
+
+
+def _headline(outcome: Outcome) -> dict[str, Any]:
+    """Return the expectation, its two ends where they differ, and mean and deviation over draws."""
+    expected, worst, best = (_by_draw(outcome, side) for side in range(3))
+    ends = {"pessimistic": named_values(worst.mean(axis=0)), "optimistic": named_values(best.mean(axis=0))}
+    draws = None
+    if outcome.draws > 1:
+        spread = expected.std(axis=0, ddof=1) if len(expected) > 1 else np.zeros(expected.shape[1])
+        draws = {"count": outcome.draws, "std": named_values(spread)}
+    return {
+        **named_values(expected.mean(axis=0)),
+        "tie_bounds": ends if ends["pessimistic"] != ends["optimistic"] else None,
+        "draws": draws,
+    }
+
+
+def _pairs(outcome: Outcome, done: Split) -> list[dict[str, Any]]:
+    if outcome.cameras is None:
+        return []
+    judged, probe, camera = outcome.cameras
+    own = done.probe["camid"].to_numpy(np.int64)[probe]
+    return camera_pairs(table_of(judged.expected), own, camera)
