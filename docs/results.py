@@ -78,10 +78,10 @@ def _head(built: dict[str, Any], minutes: float) -> str:
         f"Real Partial-REID: {built['rows']} pictures, {built['identities']} identities, {built['verdict']}, "
         f"fingerprint `{built['fingerprint']}` ({built['reference']}). occluded-datasets {__version__}, "
         f"Python {platform.python_version()}, CPU; {minutes:.1f} minutes in all.\n\n"
-        "`histogram` is our colour histogram; nothing is trained. `efficientnet-lite0` is the ImageNet model as it "
-        "ships, never trained on people. Neither is a method: they show that the protocols, the intervals and the audit "
-        "work, and how far apart numbers of one feature file lie. Numbers are per cent; brackets are 95 % intervals over "
-        "probe identities. Scores of different protocols never stand in one column.\n"
+        "`histogram` is our colour histogram; nothing is trained. `efficientnet-lite0` is the ImageNet model as it\n"
+        "ships, never trained on people. Neither is a method: they show that protocols, intervals and audit work, and\n"
+        "how far apart numbers of one feature file lie. Numbers are per cent; brackets are 95 % intervals over probe\n"
+        "identities. Rows of different protocols do not compare with each other.\n"
     )
 
 
@@ -102,8 +102,29 @@ def _scores(model: str, found: dict[str, dict[str, Any]]) -> str:
 
 
 def _loaders(model: str, found: dict[str, Any]) -> str:
-    del found
-    return f"## How loaders differ, {model}\n"
+    lines = [
+        f"## One feature file under the rules of other code bases: {model}\n",
+        "Distance and features are the same in every row; probe folder, cameras, filter and AP are theirs, as read in",
+        "their sources ([how loaders differ](reference/how-loaders-differ.md)). None is a number of a paper.\n",
+        "| rules of | probe folder | camera | true matches filtered | probes dropped | rank-1 | mAP | AP |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for rule in found["rules"]:
+        numbers = rule.get("numbers")
+        if numbers:
+            effect = rule["effect"]
+            lines.append(
+                f"| {rule['codebase']} | {', '.join(rule['probe_folders'])} | {rule['camera']} | "
+                f"{effect['filtered_matches']} | {effect['dropped_probes']} | {100 * numbers['rank1']:.2f} | "
+                f"{100 * numbers['map']:.2f} | {rule['ap']} |"
+            )
+    for record in found["ours"].values():
+        for name, words in (("map", "hits"), ("map_trapezoid", "trapezoid")):
+            lines.append(
+                f"| ours, `{record['protocol']}` | | none | 0 | {record['dropped']} | {100 * record['rank1']:.2f} | "
+                f"{100 * record[name]:.2f} | {words} |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

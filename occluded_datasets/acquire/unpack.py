@@ -13,7 +13,8 @@ from typing import NamedTuple
 from ..errors import ArchiveError, StorageError
 from ..layouts import is_clutter
 from ..paths import safe_name
-from .archives import Limits, Member, kind_of, members, reading
+from .archives import kind_of, members
+from .member import Limits, Member, reading
 
 RESERVE = 1 << 24
 

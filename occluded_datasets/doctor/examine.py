@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from ..acquire import Limits, kind_of
-from ..acquire.archives import Member, looks_like, members, reading
+from ..acquire.archives import looks_like, members
+from ..acquire.member import Member, reading
 from ..errors import ArchiveError, ImageError, MissingReaderError, PasswordError, UnsafeNameError
 from ..hashing import key
 from ..images import decode

@@ -89,7 +89,7 @@ MANIFEST --protocol NAME --features F.npz --out /nowhere/a.json
     if apart:
         if paired:
             raise RecordError("These scores cannot be paired.", " ".join(apart), "evaluate both under one protocol")
-        return Comparison(NOT, tuple(apart))
+        return Comparison(NOT, tuple(apart + conditions))
     difference = _difference(_per_probe(a, first), _per_probe(b, second)) if paired else None
     if conditions:
         return Comparison(OTHER, tuple(conditions), difference)
@@ -136,7 +136,9 @@ def _apart(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 def _conditions(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """Return in what conditions two scores of one protocol differ."""
     pairs = [(f"declared {name.replace('_', ' ')}", a["declared"][name], b["declared"][name]) for name in a["declared"]]
-    pairs += [(name.replace("_", " "), a[name], b[name]) for name in ("rerank", "distance", "parts_rule")]
+    pairs += [(name.replace("_", " "), a[name], b[name]) for name in ("distance", "parts_rule")]
+    if "none" not in (a["rerank"], b["rerank"]):
+        pairs.append(("rerank", a["rerank"], b["rerank"]))
     return [f"{name}: {_said(one)} and {_said(two)}." for name, one, two in pairs if one != two]
 
 

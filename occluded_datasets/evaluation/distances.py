@@ -75,13 +75,16 @@ class FeatureSource:
         out = np.empty(len(probe), np.int32)
         step = max(1, _PAIRS // self.width)
         for start in range(0, len(probe), step):
-            a, b = self.side.take(probe[start : start + step]), tile.take(column[start : start + step])
-            out[start : start + step] = self._row_by_row(a, b)
+            out[start : start + step] = self._row_by_row(
+                tile, probe[start : start + step], column[start : start + step]
+            )
         return out
 
-    def _row_by_row(self, a: Side, b: Side) -> Array:
-        values = self.measure.product(a, b, pairs=True)[:, None]
-        return rounded(values, self.measure.bound, lambda row, _: self._exactly(a, b, row, row))[:, 0]
+    def _row_by_row(self, tile: Side, probe: Array, column: Array) -> Array:
+        values = self.measure.product(self.side.fast(probe), tile.fast(column), pairs=True)[:, None]
+        return rounded(
+            values, self.measure.bound, lambda row, _: self._exactly(self.side, tile, probe[row], column[row])
+        )[:, 0]
 
     def _exactly(self, a: Side, b: Side, row: Array, column: Array) -> list[int]:
         return self.measure.exactly(a.take(row), b.take(column))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .arrange import Arrangement, Row, arrange
 from .guess import Guess, guess
 from .judge import PartCount, Verdict, judge, judge_copy, missing_from_list
-from .names import is_clutter, is_picture, read_list, stem_of
+from .names import ignore_option, is_clutter, is_picture, read_list, stem_of
 
 __all__ = [
     "Arrangement",
@@ -20,6 +20,7 @@ __all__ = [
     "Verdict",
     "arrange",
     "guess",
+    "ignore_option",
     "is_clutter",
     "is_picture",
     "judge",

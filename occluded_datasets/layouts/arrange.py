@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..catalog.spec import Dataset, Form, Part, Variant
 from ..errors import LayoutError
-from .names import is_clutter, is_picture, same_folder, stem_of
+from .names import ignore_option, is_clutter, is_picture, same_folder, stem_of
 
 MAX_TOP = 4
 
@@ -186,7 +188,7 @@ def row_of(dataset: Dataset, name: str, place: _Place, match: re.Match[str]) -> 
         raise LayoutError(
             f"{dataset.id}: {name} says identity {pid} and lies in the folder of identity {int(place.pid)}.",
             "Expected the two to agree.",
-            f"move the file, or leave it aside with --ignore '{name}'",
+            f"move the file, or leave it aside with {ignore_option(name)}",
         )
     fields = {"pid": pid, "pid_text": place.pid or groups["pid"], "stem": stem_of(name.rsplit("/", 1)[-1])}
     stem = part.stem.format(**fields) if part.stem else fields["stem"]
@@ -214,12 +216,12 @@ def _refuse_nothing(dataset: Dataset, matches: Sequence[object], unknown: Sequen
 def _refuse_unknown(dataset: Dataset, unknown: Sequence[str]) -> None:
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        pattern = "*" + unknown[0][unknown[0].rfind(".") :] if "." in unknown[0] else unknown[0]
-        shown = unknown[0] if len(unknown) == 1 or is_picture(unknown[0]) else pattern
+        one = len(unknown) == 1 or is_picture(unknown[0]) or "." not in unknown[0]
+        option = ignore_option(unknown[0]) if one else f"--ignore '*{unknown[0][unknown[0].rfind('.') :]}'"
         raise LayoutError(
             f"{dataset.id}: unknown file {unknown[0]}{more}.",
             f"Expected {dataset.extension} pictures named as the set names them.",
-            f"remove it, or leave it aside with --ignore '{shown}'",
+            f"remove it, or leave it aside with {option}",
         )
 
 
@@ -229,7 +231,7 @@ def _refuse_two_trees(dataset: Dataset, tops: set[str]) -> None:
         raise LayoutError(
             f"{dataset.id}: two copies of the set are here, below {first or '.'}/ and below {second or '.'}/.",
             "Expected one.",
-            f"name one of them as --raw, or leave one aside with --ignore '{second}/*'",
+            f"name one of them as --raw, or leave one aside with --ignore {shlex.quote(glob.escape(second) + '/*')}",
         )
 
 
@@ -254,5 +256,5 @@ def _refuse_same_id(dataset: Dataset, rows: Iterable[Row]) -> None:
             raise LayoutError(
                 f"{dataset.id}: {other} and {row.name} are both {row.image_id}.",
                 "Expected one file a picture.",
-                f"remove one, or leave it aside with --ignore '{row.name}'",
+                f"remove one, or leave it aside with {ignore_option(row.name)}",
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import re
+import shlex
 
 from ..images import EXTENSIONS
 
@@ -41,3 +43,14 @@ def is_clutter(name: str) -> bool:
 def same_folder(name: str) -> str:
     """Return a folder name as folder names are compared: without case, ``-``, ``_`` and spaces."""
     return re.sub(r"[-_ ]", "", name.casefold())
+
+
+def ignore_option(*names: str) -> str:
+    """Return the options that leave the files `names` aside, quoted for a shell and taken literally.
+
+    Examples
+    --------
+    >>> ignore_option("a [1].jpg")
+    "--ignore 'a [[]1].jpg'"
+    """
+    return " ".join(f"--ignore {shlex.quote(glob.escape(name))}" for name in names)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .build import Built, build
+from .build import build
+from .options import Built
 from .splitting import write_split
 
 __all__ = ["Built", "build", "write_split"]

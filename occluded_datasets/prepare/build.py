@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,56 +19,16 @@ from ..catalog.spec import Dataset, Variant
 from ..errors import ImageError, IncompleteError, LayoutError, UsageError
 from ..files import storage_errors
 from ..hashing import file_digests
-from ..layouts import Arrangement, Verdict, arrange, guess, judge, judge_copy
+from ..layouts import Arrangement, Verdict, arrange, guess, ignore_option, judge, judge_copy
 from ..manifest import NOBODY, header_of, to_text
 from ..paths import data_root, safe_name
 from ..scan import Scanned, scan, walk
+from .options import Built, Options
 from .rows import facts_of, table_of
 from .workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, in all); in all is 0 while it is not known."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a raw copy is to be read and what is accepted."""
-
-    extension: str = ""
-    ignore: tuple[str, ...] = ()
-    allow_subset: bool = False
-    allow_different: bool = False
-    replace: bool = False
-    copy: bool = False
-    password: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a build made or found: the answer of ``occreid-prepare build --json``.
-
-    Examples
-    --------
-    >>> Built("partial-reid", "full", "data/partial-reid/manifest.csv", 900, 60, "complete", "fba0").rows
-    900
-    """
-
-    dataset: str
-    variant: str
-    manifest: str
-    rows: int
-    identities: int
-    verdict: str
-    fingerprint: str
-    reference: str = "none known"
-    known_as: tuple[str, ...] = ()
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    detail: str = ""
-    unchanged: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping."""
-        return asdict(self)
 
 
 def build(
@@ -181,13 +141,22 @@ def _source(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | No
 
 def _plan(facts: Dataset, variant: Variant, source: Path, options: Options, space: Workspace) -> Built:
     """Return what would be built, from names alone."""
-    arrangement = _arrange(member_names(source, options.password), facts, variant, options, source)
+    arrangement = _arrange(_names(source, options), facts, variant, options, source)
     verdict = judge_copy(arrangement.rows, facts, variant)
     identities = len({row.pid for row in arrangement.rows if row.role not in NOBODY})
     return Built(
         facts.id, variant.name, str(space.manifest), len(arrangement.rows), identities, verdict.kind, "",
         known_as=arrangement.known_as, skipped=arrangement.skipped, detail=verdict.sentence,
     )  # fmt: skip
+
+
+def _names(source: Path, options: Options) -> list[str]:
+    """Return the names that unpacking would give; a copy that holds zips is unpacked into a temporary folder."""
+    names = member_names(source, options.password)
+    if not any(name.lower().endswith(".zip") for name in names):
+        return names
+    with tempfile.TemporaryDirectory() as folder:
+        return unpack(source, Path(folder), password=options.password).names
 
 
 def _arrange(names: Sequence[str], facts: Dataset, variant: Variant, options: Options, source: Path) -> Arrangement:
@@ -343,7 +312,7 @@ class _Build:
             raise ImageError(
                 f"{self.facts.id}: {unreadable[0][1]}{more}",
                 "Nothing was published.",
-                f"get the archive again, or leave it aside: --ignore {shlex.quote(unreadable[0][0])} --allow-subset",
+                f"get the archive again, or leave it aside: {ignore_option(unreadable[0][0])} --allow-subset",
             )
         return known
 

@@ -29,7 +29,7 @@ from occluded_datasets.images import decode
 from occluded_datasets.manifest import core, read, schema, validate
 from occluded_datasets.prepare import workspace
 
-ARCHIVES = sys.modules["occluded_datasets.acquire.archives"]
+ZIPS, TARS, RARS = (sys.modules[f"occluded_datasets.acquire.{name}"] for name in ("zips", "tars", "rars"))
 UNPACK = sys.modules["occluded_datasets.acquire.unpack"]
 VALIDATE = sys.modules["occluded_datasets.manifest.validate"]
 FIRST = next(iter(TREE))
@@ -90,12 +90,12 @@ def any_code(*args: object, **options: object) -> None:
 GUARDS: dict[str, Guard] = {
     "name_rule": Guard(UNPACK, "safe_name", as_is, lambda b: zipped(("Tiny/con.txt", b"")), UnsafeNameError),
     "name_rule_dotdot": Guard(UNPACK, "safe_name", as_is, lambda b: zipped(("../escaped.txt", b"")), UnsafeNameError),
-    "link_zip": Guard(ARCHIVES, "_zip_kind", unlinked, lambda b: zipped(zip_link("Tiny/a.txt", "../x")), ArchiveError),
-    "link_tar": Guard(ARCHIVES, "_tar_kind", followed,
+    "link_zip": Guard(ZIPS, "_zip_kind", unlinked, lambda b: zipped(zip_link("Tiny/a.txt", "../x")), ArchiveError),
+    "link_tar": Guard(TARS, "_tar_kind", followed,
                       lambda b: tarred(tar_entry("Tiny/link", tarfile.SYMTYPE, "../x")), ArchiveError),
-    "device_tar": Guard(ARCHIVES, "_tar_kind", followed,
+    "device_tar": Guard(TARS, "_tar_kind", followed,
                         lambda b: tarred(tar_entry("Tiny/pipe", tarfile.FIFOTYPE)), ArchiveError),
-    "link_rar": Guard(ARCHIVES, "_rar_kind", lambda *a: "folder", lambda b: rarred(link="../x", files={}), ArchiveError),
+    "link_rar": Guard(RARS, "_rar_kind", lambda *a: "folder", lambda b: rarred(link="../x", files={}), ArchiveError),
     "collision_of_case": Guard(UNPACK._Writer, "_claim", no_claim,
                                lambda b: zipped(("Tiny/a.txt", b""), ("Tiny/A.txt", b"")), ArchiveError),
     "collision_of_file_and_folder": Guard(UNPACK._Writer, "_claim_one", nothing,
@@ -104,13 +104,13 @@ GUARDS: dict[str, Guard] = {
     "limit_members": Guard(UNPACK, "Limits", endless(), lambda b: zipped(*hostile.names("Tiny/", 30)), ArchiveError),
     "limit_member_bytes": Guard(UNPACK, "Limits", endless(), lambda b: zipped(), ArchiveError),
     "limit_ratio": Guard(UNPACK, "Limits", endless(), lambda b: zipped(("Tiny/a.txt", hostile.zeros()), method=8), ArchiveError),
-    "overlap": Guard(ARCHIVES, "_refuse_overlap", no_overlap, lambda b: hostile.overlapping(), ArchiveError),
-    "tar_tail": Guard(ARCHIVES, "_drain", open_tail, lambda b: tarred(mode="w:gz")[:-4], ArchiveError),
-    "tar_headers": Guard(ARCHIVES, "_TarInfo", tarfile.TarInfo,
+    "overlap": Guard(ZIPS, "_refuse_overlap", no_overlap, lambda b: hostile.overlapping(), ArchiveError),
+    "tar_tail": Guard(TARS, "_drain", open_tail, lambda b: tarred(mode="w:gz")[:-4], ArchiveError),
+    "tar_headers": Guard(TARS, "_TarInfo", tarfile.TarInfo,
                          lambda b: tarred()[: hostile.member_offset(tarred(), 3) + 100], ArchiveError),
-    "rar_checksum": Guard(ARCHIVES, "_require_rar_code", any_code,
+    "rar_checksum": Guard(RARS, "_require_rar_code", any_code,
                           lambda b: hostile.flipped(rarred(store=True), 3_000_000), ArchiveError),
-    "password": Guard(ARCHIVES, "_pour_zip", lambda path, archive, info, word, sink: sink(bytes(info.file_size)),
+    "password": Guard(ZIPS, "_pour_zip", lambda path, archive, info, word, sink: sink(bytes(info.file_size)),
                       lambda b: crypted(), ArchiveError),
     "picture_decode": Guard(sys.modules["occluded_datasets.scan"], "decode", lambda data, name: images.decode(JPEG),
                             lambda b: zipped(files=hostile.replaced(LAST, TREE[LAST][:-1])), ImageError),

@@ -22,7 +22,6 @@ from occluded_datasets.manifest import read, verify
 from occluded_datasets.prepare import build, workspace
 
 UNPACK = sys.modules["occluded_datasets.acquire.unpack"]
-ARCHIVES = sys.modules["occluded_datasets.acquire.archives"]
 BUILD = sys.modules["occluded_datasets.prepare.build"]
 
 
