@@ -115,7 +115,7 @@ def _loaders(model: str, found: dict[str, Any]) -> str:
             effect = rule["effect"]
             lines.append(
                 f"| {rule['codebase']} | {', '.join(rule['probe_folders'])} | {rule['camera']} | "
-                f"{effect['filtered_matches']} | {effect['dropped_probes']} | {100 * numbers['rank1']:.2f} | "
+                f"{effect['filtered']} | {effect['dropped']} | {100 * numbers['rank1']:.2f} | "
                 f"{100 * numbers['map']:.2f} | {rule['ap']} |"
             )
     for record in found["ours"].values():

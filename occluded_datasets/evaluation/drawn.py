@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -156,8 +156,12 @@ def _means(unit: Array, pids: Array, rows: Array, role: str) -> tuple[Array, Arr
     order = np.argsort(pids, kind="stable")
     pids, rows = pids[order], rows[order]
     start = np.flatnonzero(np.diff(pids, prepend=pids[0] - 1))
-    # Values on the grid add up exactly; the sum has the direction of the mean.
-    sums: Any = np.add.reduceat(unit[rows], start, axis=0)
+    number = np.diff(np.append(start, len(pids)))
+    # Values on the grid add up exactly, in any order; the sum has the direction of the mean.
+    sums = unit[rows[start]]
+    for shot in range(1, int(number.max())):
+        more = np.flatnonzero(number > shot)
+        sums[more] += unit[rows[start[more] + shot]]
     empty = pids[start][~sums.any(axis=1)]
     if len(empty):
         raise FeatureError(

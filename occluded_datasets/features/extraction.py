@@ -23,7 +23,7 @@ from .shards import Shards, key_of
 from .work import Work
 
 BATCH = 8
-"""Small, so that a network's layers stay where memory is reused: on two cores 8 is three times as fast as 64."""
+"""Small, so that a network's layers stay where memory is reused: on two idle cores 8 is three times as fast as 64."""
 HELP = "occreid-prepare features --help"
 
 

@@ -4,7 +4,7 @@
 
 The dense side is a plain transcription of the published algorithm, written from the paper, with matrices of everything
 by everything in float32 as the public implementations keep them. Every measurement is a fresh process; sides take
-turns. At full size the dense side needs about 7 GiB and is left out unless asked for.
+turns. At full size the dense side needs about 9 GiB and is left out unless asked for.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the size, one repetition")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--dense-at-full-size", action="store_true", help="needs about 7 GiB")
+    parser.add_argument("--dense-at-full-size", action="store_true", help="needs about 9 GiB")
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
     options = parser.parse_args()
     sizes = [_part(10)] if options.quick else [_part(3), FULL]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from occluded_datasets import catalog
+import pytest
+from click.testing import CliRunner
+
+from occluded_datasets import build, catalog, evaluate, load
+from occluded_datasets.cli.app import group
 from occluded_datasets.errors import ManifestError
 from occluded_datasets.evaluation import published as room
 from occluded_datasets.evaluation.published import CERTAINTIES, UNSTATED, beside, published
 from occluded_datasets.protocol import protocols
+from occluded_datasets.twin import twin
 
 AFPB = [
     # dataset, N, rank-1 / 5 / 10 of AFPB as its authors print them
@@ -74,3 +79,20 @@ def test_a_bad_row_is_named() -> None:
     for change in ({"value": "high"}, {"value": "120"}, {"certainty": "sure"}, {"paper": ""}):
         with pytest.raises(ManifestError, match="row 7"):
             room._parse(7, {**good, **change})
+
+
+def test_the_command_says_which_may_stand_beside(tmp_path: Path) -> None:
+    """``compare --published`` names every published number of the set and why it may or may not stand there."""
+    runner = CliRunner()
+    twin("partial-reid", tmp_path / "twin", ids=4)
+    built = build("partial-reid", tmp_path / "twin" / "Partial-REID_Dataset", tmp_path, allow_subset=True)
+    manifest = load(built.manifest)
+    features = {name: [float(1 + number), 1.0] for number, name in enumerate(manifest.frame["image_id"])}
+    score = evaluate(manifest, "transfer-all-occluded-probe", features, bootstrap=10)
+    score.write(tmp_path / "score.json")
+    done = runner.invoke(group, ["compare", "--published", str(tmp_path / "score.json")])
+    assert done.exit_code == 1  # on Partial-REID no paper's protocol is known to be one of ours
+    assert "no: AFPB (N=1, one decision per identity): rank-1 78.52, rank-5 94.87, rank-10 98.03" in done.output
+    assert "its protocol is not one of ours" in done.output
+    assert runner.invoke(group, ["compare", str(tmp_path / "score.json")]).exit_code == 2
+    assert "78.52" in runner.invoke(group, ["published", "partial-reid"]).output
