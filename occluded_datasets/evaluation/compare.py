@@ -40,6 +40,11 @@ class Comparison:
         One sentence each; for comparable scores, what neither states.
     difference : dict, optional
         For map and rank_1: ``{"difference": B - A, "interval": [low, high]}``, over probe identities.
+
+    Examples
+    --------
+    >>> Comparison("comparable", ()).comparable
+    True
     """
 
     kind: str

@@ -41,6 +41,11 @@ class FeatureFile:
         Any of `HEADER`.
     sha256 : str, optional
         Of the file.
+
+    Examples
+    --------
+    >>> FeatureFile(("a", "b"), np.eye(2), header={"model": "none"}).features.shape
+    (2, 2)
     """
 
     image_id: tuple[str, ...]
@@ -66,6 +71,11 @@ class Matrix:
         Any of `HEADER`.
     sha256 : str, optional
         Of the file.
+
+    Examples
+    --------
+    >>> Matrix(("p",), ("g", "h"), np.array([[0.2, 0.7]]), "distance").values.shape
+    (1, 2)
     """
 
     probe_id: tuple[str, ...]
@@ -105,6 +115,14 @@ def read_any(path: str | os.PathLike[str]) -> FeatureFile | Matrix:
     """Return what a file holds: features, or, where it has an array `matrix`, a matrix.
 
     A matrix file holds `matrix` (n_probe, n_gallery), `probe_id`, `gallery_id` and `kind`.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "m.npz"
+    >>> write_matrix(path, Matrix(("p",), ("g", "h"), np.array([[0.2, 0.7]])))
+    >>> read_any(path).gallery_id
+    ('g', 'h')
     """
     place = Path(path)
     try:
@@ -213,6 +231,11 @@ def write_features(
         If names and features differ in number, or the header says something else.
     StorageError
         If the disk refuses.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> write_features(pathlib.Path(tempfile.mkdtemp()) / "f.npz", ["a"], np.ones((1, 2, 4)), visibility=[[1, 0.5]])
     """
     said = dict(header or {})
     unknown = sorted(set(said) - set(HEADER))
@@ -228,7 +251,7 @@ def write_features(
 
 
 def write_matrix(path: str | os.PathLike[str], matrix: Matrix) -> None:
-    """Write a matrix as ``.npz``, whole or not at all; equal matrices give equal bytes."""
+    """Write a matrix as ``.npz``, whole or not at all; equal matrices give equal bytes (see `read_any`)."""
     arrays = {
         "matrix": np.asarray(matrix.values),
         "probe_id": _text(matrix.probe_id),

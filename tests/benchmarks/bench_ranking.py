@@ -148,7 +148,7 @@ def _peak(run: Callable[[], object]) -> float:
 def _head(repeat: int) -> str:
     return (
         f"Python {platform.python_version()}, numpy {np.__version__}; {len(os.sched_getaffinity(0))} cores of "
-        f"{platform.machine()}; medians of {repeat}.\n\n"
+        f"{platform.machine()}; medians of {repeat}, the plain rule once.\n\n"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import occluded_datasets as od
-from occluded_datasets.errors import FeatureError, ProtocolError, RecordError, UnknownNameError, UsageError
-from occluded_datasets.evaluation import CONDITIONS, FIELDS, FeatureFile, Matrix, check_record
+from occluded_datasets.errors import FeatureError, ProtocolError
+from occluded_datasets.evaluation import FeatureFile, Matrix
 from occluded_datasets.evaluation.record import canonical, rows_sha256, sidecar
-from occluded_datasets.evaluation.scores import RANKS
 from occluded_datasets.evaluation.statistics import resamples
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import Protocol, find_protocol, split
@@ -293,9 +291,6 @@ def test_rows_sha256_by_hand(make_manifest: Make) -> None:
     assert digest({"camid_source": "documented"}) != plain
 
 
-PARTS = st.sampled_from([None, 3])
-
-
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from([1, 2]), st.integers(-20, 20),
@@ -324,77 +319,3 @@ def test_same_input_same_bytes(
     second = od.evaluate(turned, rule, other, **how, block=block, threads=threads)
     assert canonical(first.record) == canonical(second.record)
     assert sidecar(first.per_probe) == sidecar(second.per_probe)
-
-
-def test_parts_enter_the_record(make_manifest: Make) -> None:
-    """The rule's name, its policy, and how many pairs have no part in common."""
-    manifest = make_manifest(small(2, 1))
-    seen = np.array([[1, 0], [1, 1], [0, 1], [1, 1]], float)
-    names = tuple(manifest.frame["image_id"])
-    record = od.evaluate(manifest, PLAIN, FeatureFile(names, np.ones((4, 2, 3)), seen)).record
-    assert record["parts_rule"] == {"name": "visible-parts-mean", "no_common_part": "last"}
-    assert record["audit"]["pairs_without_common_part"] == 1
-    assert record["features"]["parts"] == 2
-    with pytest.raises(UsageError, match="Unknown parts rule 'all'"):
-        od.evaluate(manifest, PLAIN, np.ones((4, 2, 3)), parts_rule="all")
-
-
-def test_declared(make_manifest: Make) -> None:
-    """Unstated until said; a misspelt condition meets its nearest; an object is no condition."""
-    manifest = make_manifest(small())
-    record = od.evaluate(manifest, PLAIN, random(manifest), declare={"pretraining": "ImageNet", "seed": 3}).record
-    assert record["declared"] == {**dict.fromkeys(CONDITIONS, "unstated"), "pretraining": "ImageNet", "seed": 3}
-    with pytest.raises(UnknownNameError, match="Did you mean pretraining"):
-        od.evaluate(manifest, PLAIN, random(manifest), declare={"pretrainig": "CLIP"})
-    with pytest.raises(RecordError, match="declared: seed is"):
-        od.evaluate(manifest, PLAIN, random(manifest), declare={"seed": {"a": 1}})
-
-
-def test_the_record_is_checked(make_manifest: Make) -> None:
-    """What evaluate returns passes; each fault is named."""
-    manifest = make_manifest(small())
-    record = json.loads(canonical(od.evaluate(manifest, PLAIN, random(manifest)).record))
-    check_record(record)
-    for change, why in (
-        ({"map": 1.5}, "map: expected 0..1"),
-        ({"map": 0.1234567}, "map: expected 0..1"),
-        ({"surprise": 1}, "surprise is unknown"),
-        ({"protocol": "x"}, "protocol: expected"),
-        ({"audit": {**record["audit"], "ties": -1}}, "audit.ties: expected a whole number"),
-        ({"audit": {**record["audit"], "more": 1}}, "audit.more is unknown"),
-        ({"cmc": {"1": 0.5}}, "cmc: expected"),
-        ({"schema": 2}, "of schema 2"),
-    ):
-        with pytest.raises(RecordError, match=why.replace(".", r"\.")):
-            check_record({**record, **change})
-    del record["map"]
-    with pytest.raises(RecordError, match="map is missing"):
-        check_record(record)
-    with pytest.raises(RecordError, match="Expected a JSON object"):
-        check_record([])
-
-
-def test_the_schema_page_names_every_field() -> None:
-    """docs/reference/scores.md is the table of the validator."""
-    from pathlib import Path
-
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "scores.md").read_text("utf-8")
-    missing = [field.name for field in FIELDS if f"| `{field.name}` |" not in page and not nested(field.name)]
-    assert missing == []
-
-
-def nested(name: str) -> bool:
-    """Return whether a field is one of the four scores inside another, which the page describes once."""
-    return "." in name and name.rpartition(".")[2] in ("map", "map_trapezoid", "minp", "cmc")
-
-
-def test_a_table_to_read(make_manifest: Make) -> None:
-    """Text and HTML say the protocol, the scores, what was dropped and what is unstated."""
-    manifest = make_manifest(small())
-    score = od.evaluate(manifest, PLAIN, np.ones((len(manifest), 2)))
-    text = score.table()
-    for words in (score.record["protocol"], "mAP trapezoid", "rank-20", "ties 0.00 to 100.00", "unstated", "0 dropped"):
-        assert words in text
-    assert "<table>" in score._repr_html_()
-    assert repr(score).startswith("<Score partial-reid/transfer-all-occluded-probe@364ef166: mAP ")
-    assert len(RANKS) == 5

@@ -349,7 +349,7 @@ def test_a_models_mistakes_are_named(manifest: Manifest, tmp_path: Path, output:
             return output
 
     with pytest.raises(errors.InputError, match=message):
-        extract(manifest, Wrong(), tmp_path / "F.npz")
+        extract(manifest, Wrong(), tmp_path / "F.npz", batch=64)
 
 
 @pytest.mark.parametrize(("out", "given"), [("F.npy", {}), ("F.npz", {"batch": 0}), ("F.npz", {"workers": 0})], ids=str)
