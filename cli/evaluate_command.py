@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,10 +24,17 @@ from .shared import json_option, load_manifest, root_option, say, say_json
     help="How vectors are compared; a matrix is used as it is.",
 )  # fmt: skip
 @click.option(
+    "--rerank", type=click.Choice(["none", "k-reciprocal"]), default="none", show_default=True,
+    help="Re-rank first; such a score never compares with one that is not re-ranked.",
+)  # fmt: skip
+@click.option(
     "--declare", multiple=True, metavar="KEY=VALUE|FILE.json",
     help="What is stated of the model: training_sets, pretraining, extra_inputs, cameras_fed_to_model, input_size, "
     "flip_test, model_selection, seed. May be repeated.",
 )  # fmt: skip
+@click.option(
+    "--figures", type=click.Path(file_okay=False, path_type=Path), help="Folder for plots (needs matplotlib)."
+)
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the replicates.")
 @click.option("--any-fingerprint", is_flag=True, help="Take features whose header names another manifest.")
@@ -38,7 +47,9 @@ def command(
     features: Path,
     out: Path | None,
     distance: str,
+    rerank: str,
     declare: tuple[str, ...],
+    figures: Path | None,
     bootstrap: int,
     seed: int,
     any_fingerprint: bool,
@@ -57,14 +68,23 @@ def command(
     from ..evaluation.declared import parse
 
     score = evaluate(
-        load_manifest(manifest, root), protocol, features, distance=distance, declare=parse(declare),
-        bootstrap=bootstrap, seed=seed, any_fingerprint=any_fingerprint, threads=threads,
+        load_manifest(manifest, root), protocol, features, distance=distance, rerank=rerank,
+        declare=parse(declare), bootstrap=bootstrap, seed=seed, any_fingerprint=any_fingerprint, threads=threads,
     )  # fmt: skip
     if out is not None:
         score.write(out)
+    drawn = [] if figures is None else _draw(score.record, figures)
     if as_json:
         say_json(score.record)
         return
     say(score.table())
     if out is not None:
         say(f"  record        {out}")
+    for path in drawn:
+        say(f"  figure        {path}")
+
+
+def _draw(record: Mapping[str, Any], folder: Path) -> list[Path]:
+    from ..evaluation.figures import figures
+
+    return figures(record, folder)

@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from ..manifest import Manifest
 
 
+RERANK = {"none": "none", "k-reciprocal": "k-reciprocal k1=20 k2=6 lambda=0.3"}
+
+
 class _Options(NamedTuple):
     distance: str
     bootstrap: int
     seed: int
     block: int | None
     threads: int | None
+    rerank: str
 
 
 def evaluate(
@@ -44,6 +48,7 @@ def evaluate(
     *,
     distance: str = "cosine",
     parts_rule: str = "visible-parts-mean",
+    rerank: str = "none",
     declare: Mapping[str, Any] | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
@@ -69,6 +74,9 @@ def evaluate(
         ``cosine`` or ``euclidean``; a matrix is used as it is.
     parts_rule : str
         How parts are compared: ``visible-parts-mean``.
+    rerank : str
+        ``none`` or ``k-reciprocal`` (Zhong et al., CVPR 2017, with its k1 20, k2 6 and lambda 0.3), for vectors under
+        a protocol that draws nothing. A re-ranked score never compares with one that is not.
     declare : mapping, optional
         What is stated of the model: keys of `occluded_datasets.evaluation.CONDITIONS`.
     bootstrap : int
@@ -102,7 +110,7 @@ def evaluate(
     >>> score.record["cmc"]["1"]  # constant features score chance
     0.5
     """
-    options = _checked(distance, parts_rule, bootstrap, seed, block, threads)
+    options = _checked(distance, parts_rule, bootstrap, seed, block, threads, rerank)
     conditions = declared(declare)
     done = split(manifest, protocol)
     given = gather(features, manifest)
@@ -126,7 +134,8 @@ def evaluate(
         "features": dict(intake.facts),
         "distance": distance if intake.matrix is None else f"given-{intake.kind}",
         "parts_rule": {"name": parts_rule, "no_common_part": "last"} if intake.facts["parts"] else None,
-        "rerank": "none",
+        "rerank": RERANK[rerank],
+        "withdrawn_parent": bool(manifest.header.get("withdrawn_parent", False)),
         **_headline(outcome),
         "intervals": intervals(values[answered], pid[answered], bootstrap, seed),
         "buckets": buckets(values[answered], occluded(done.probe)[answered]) if people is None else [],
@@ -140,22 +149,38 @@ def evaluate(
 
 
 def _checked(
-    distance: str, parts_rule: str, bootstrap: int, seed: int, block: int | None, threads: int | None
+    distance: str, parts_rule: str, bootstrap: int, seed: int, block: int | None, threads: int | None, rerank: str
 ) -> _Options:
+    if rerank not in RERANK:
+        raise UsageError(f"Unknown re-ranking {rerank!r}.", f"Expected one of {', '.join(RERANK)}.")
     if parts_rule not in PARTS_RULES:
         raise UsageError(f"Unknown parts rule {parts_rule!r}.", f"Expected one of {', '.join(PARTS_RULES)}.")
     for name, value, least in (("bootstrap", bootstrap, 0), ("block", block, 1), ("threads", threads, 1)):
         if value is not None and value < least:
             raise UsageError(f"{name}: {value}.", f"Expected {least} or more.")
-    return _Options(distance, bootstrap, seed, block, threads)
+    return _Options(distance, bootstrap, seed, block, threads, rerank)
 
 
-def _source(intake: Intake, order: Array, distance: str) -> Source:
+def _source(intake: Intake, order: Array, distance: str, rerank: str) -> Source:
     """Return the similarities of an intake, its gallery in another order."""
     gallery = Rows(intake.gallery.values, intake.gallery.index[order], intake.gallery.visibility)
+    if rerank != "none":
+        return _reranked(intake, gallery, distance)
     if intake.matrix is not None:
         return MatrixSource(intake.matrix, intake.probe.index, gallery.index, intake.kind == "distance")
     return FeatureSource(measure(distance, (intake.probe, gallery)), intake.probe, gallery)
+
+
+def _reranked(intake: Intake, gallery: Rows, distance: str) -> MatrixSource:
+    """Return the distances that k-reciprocal encoding makes of vectors."""
+    from .rerank import k_reciprocal
+
+    if intake.matrix is not None or intake.facts["parts"]:
+        found = "a matrix" if intake.matrix is not None else "parts"
+        raise UsageError("Re-ranking needs the vectors of probes and gallery.", f"Found {found}.")
+    probe, other = (rows.part(0, len(rows))[0] for rows in (intake.probe, gallery))
+    values = k_reciprocal(probe, other, distance=distance)
+    return MatrixSource(values, np.arange(values.shape[0]), np.arange(values.shape[1]), True)
 
 
 def _outcome(
@@ -172,17 +197,21 @@ def _outcome(
         probe, gallery, rules["camera_rule"] == "same-camera-removed", rules["group_rule"] == "same-group-removed"
     )
     if not len(done.draws):
-        source = _source(intake, order, options.distance)
+        source = _source(intake, order, options.distance, options.rerank)
         camera = gallery.camid if real else None
         return score_whole(source, relations, camera, options.block, options.threads), relations, None
     from .drawn import score_drawn, score_sets
 
+    if options.rerank != "none":
+        raise UsageError(
+            f"{done.protocol.id}: re-ranking rests on the whole gallery, and this protocol draws another one each time."
+        )
     place = {
         role: {name: index for index, name in enumerate(getattr(done, role)["image_id"])}
         for role in ("probe", "gallery")
     }
     if rules["set_distance"] == "none":
-        source = _source(intake, order, options.distance)
+        source = _source(intake, order, options.distance, options.rerank)
         return score_drawn(source, relations, done.draws, place, probe.pid, gallery.pid), relations, None
     if intake.matrix is not None or intake.facts["parts"] or options.distance != "cosine":
         found = "a matrix" if intake.matrix is not None else "parts" if intake.facts["parts"] else options.distance
