@@ -20,10 +20,13 @@ COMMANDS = (
     "list",
     "info",
     "cite",
+    "fetch",
     "build",
     "doctor",
     "verify",
     "diff",
+    "attest",
+    "compare-attestations",
     "split",
     "features",
     "evaluate",
@@ -33,6 +36,8 @@ COMMANDS = (
     "twin",
     "demo",
 )
+
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO)
 
 
 class Commands(click.Group):
@@ -59,7 +64,7 @@ class Commands(click.Group):
         name = args[0]
         if name in COMMANDS or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
+        near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.6)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Commands: {', '.join(COMMANDS)}."
         raise click.UsageError(f"no such command {name!r}. {hint}", ctx)
 
@@ -91,40 +96,33 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments = arguments or ["--help"]
     as_json = "--json" in arguments
     try:
         code = group.main(arguments, prog_name="occreid-prepare", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except OccludedDatasetsError as error:
         return _fail(error.to_dict(), str(error), error.exit_code, as_json)
-    except click.exceptions.Abort:
-        return _fail(
-            {"type": "Interrupted", "what": "Interrupted."}, "interrupted; nothing was published.", 130, as_json
-        )
-    except KeyboardInterrupt:
-        return _fail(
-            {"type": "Interrupted", "what": "Interrupted."}, "interrupted; nothing was published.", 130, as_json
-        )
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _said("Interrupted", "Interrupted: nothing was published.", "run the same command again", 130, as_json)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "occreid-prepare"
-        message = f"{error.format_message().rstrip('.')}. Next: {path} --help"
-        return _fail({"type": "UsageError", "what": error.format_message()}, message, 2, as_json)
+        said = error.format_message().strip()
+        said += "" if said.endswith((".", "?")) else "."
+        return _said("UsageError", said, f"{path} --help", 2, as_json)
     except BrokenPipeError:
         raise
     except OSError as error:
-        if error.errno not in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EROFS,
-            errno.EACCES,
-            errno.EPERM,
-            errno.EFBIG,
-            errno.EIO,
-        ):
+        if error.errno not in REFUSALS:
             raise
-        message = f"{error.strerror}: {error.filename or 'standard output'}"
-        return _fail({"type": "StorageError", "what": message}, message, 2, as_json)
+        what = f"{error.strerror}: {error.filename or 'standard output'}."
+        return _said("StorageError", what, "choose another place, then run the same command again", 2, as_json)
+
+
+def _said(kind: str, what: str, then: str, code: int, as_json: bool) -> int:
+    record = {"type": kind, "what": what, "why": "", "next": then}
+    return _fail(record, f"{what} Next: {then}", code, as_json)
 
 
 def _fail(record: dict[str, Any], message: str, code: int, as_json: bool) -> int:

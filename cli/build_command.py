@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,12 +28,18 @@ if TYPE_CHECKING:
 @click.option("--copy", is_flag=True, help="Copy a folder's files; else they are hard-linked where possible.")
 @click.option("--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A file whose first line is the archive's password (or set $OCCREID_ARCHIVE_PASSWORD).")  # fmt: skip
+@click.option("--from-parent", "parents", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+              help="Make the set of this copy of its parent: a built manifest, its folder, or a raw copy.")  # fmt: skip
+@click.option("--list", "lists", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="A published name list; else looked for beside the parent and here.")  # fmt: skip
+@click.option("--accept-unpinned-lists", is_flag=True, help="Take name lists that are not the published text.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads that scan pictures; all cores by default.")
 @click.option("--dry-run", is_flag=True, help="Say what would be built, from names alone; write nothing.")
 @json_option
 def command(
     dataset: str, raw: Path | None, root: Path | None, variant: str | None, extension: str, ignore: tuple[str, ...],
     allow_subset: bool, allow_different: bool, replace: bool, copy: bool, password_file: Path | None,
+    parents: tuple[Path, ...], lists: tuple[Path, ...], accept_unpinned_lists: bool,
     workers: int | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build and verify the manifest of a raw copy of DATASET.
@@ -42,11 +50,17 @@ def command(
     \b
     Example:
       occreid-prepare build partial-reid --raw Partial-REID_Dataset.zip --root data
+      occreid-prepare build occluded-dukemtmc --from-parent data/dukemtmc-reid --root data
     """
-    from ..prepare import build
+    from ..prepare import build, derive
 
+    _require_one_way(raw, parents, lists or accept_unpinned_lists, extension or ignore or password_file or copy)
     with progress_bar() as tell:
-        built = build(
+        built = derive(
+            dataset, parents, root, variant, lists=lists, accept_unpinned_lists=accept_unpinned_lists,
+            allow_subset=allow_subset, allow_different=allow_different, replace=replace, dry_run=dry_run,
+            workers=workers, progress=tell,
+        ) if parents else build(
             dataset, raw, root, variant, extension=extension, ignore=ignore, allow_subset=allow_subset,
             allow_different=allow_different, replace=replace, copy=copy, password=password_of(password_file),
             dry_run=dry_run, workers=workers, progress=tell,
@@ -54,10 +68,18 @@ def command(
     if as_json:
         say_json(built.to_dict())
     else:
-        _print(built, dry_run)
+        _print(built, dry_run, root)
 
 
-def _print(built: Built, dry_run: bool) -> None:
+def _require_one_way(raw: object, parents: object, of_lists: object, of_raw: object) -> None:
+    """Raise unless the set is made either of a raw copy or of a parent, with the options of that way alone."""
+    if parents and (raw or of_raw):
+        raise click.UsageError("--from-parent makes the set of another one: it goes without options of a raw copy")
+    if of_lists and not parents:
+        raise click.UsageError("--list and --accept-unpinned-lists go with --from-parent PATH")
+
+
+def _print(built: Built, dry_run: bool, root: Path | None) -> None:
     say(f"{built.dataset} ({built.variant}): {built.rows:,} rows, {built.identities:,} identities, {built.verdict}")
     if built.verdict != "complete":
         say(f"  {built.detail}")
@@ -68,18 +90,46 @@ def _print(built: Built, dry_run: bool) -> None:
     if dry_run:
         say("  dry run: nothing was written")
         return
-    if built.reference != "none known":
+    if built.reference.startswith("other pixels"):
+        say("  NOTE: complete by names and counts, but its pixels are not those of the verified copy:")
+        say("        pictures were re-encoded, changed or exchanged; scores on it do not compare with others")
+    elif built.reference != "none known":
         say(f"  {built.reference}")
     say(f"  fingerprint {built.fingerprint}")
     say(f"  manifest    {built.manifest}{'  (unchanged)' if built.unchanged else ''}")
-    protocol = _first_protocol(built.dataset)
+    _print_roots(Path(built.manifest), root)
+    protocol = _first_protocol(Path(built.manifest))
     if protocol:
-        say(f"Next: occreid-prepare split {built.manifest} --protocol {protocol} --out split")
+        say(f"Next: occreid-prepare split {shlex.quote(built.manifest)} --protocol {protocol} --out split")
 
 
-def _first_protocol(dataset: str) -> str:
+def _print_roots(path: Path, root: Path | None) -> None:
+    """Say whose pictures a set without its own refers to, and which of them later commands will not find alone."""
+    from ..manifest import header_path, placed, read, read_header
+    from ..paths import data_root
+
+    roots = read_header(header_path(path)).get("roots", {})
+    places = placed(read(path), data_root(root)).sources if roots else {}
+    for name, fingerprint in roots.items():
+        say(f"  pictures    of {name} ({fingerprint[:16]}), nothing copied")
+        if name not in places:
+            say(f"              outside this data root: add --source {name}=PATH to commands that read them")
+
+
+def _first_protocol(manifest: Path) -> str:
+    """Return the name of a protocol that has probes and a gallery in this manifest; empty if none has."""
+    from ..manifest import header_path, read_header
     from ..protocol import protocols
 
-    names = [protocol.name for protocol in protocols(dataset)]
-    preferred = [name for name in names if name.startswith(("transfer-all", "supervised", "standard"))]
-    return (preferred or names or [""])[0]
+    header = read_header(header_path(manifest))
+
+    def served(rules: Mapping[str, Any]) -> bool:
+        filters = [rules[side].items() for side in ("probe", "gallery")]
+        return all(
+            sum(header["counts"][column].get(value, 0) for value in values)
+            for wanted in filters
+            for column, values in wanted
+        )
+
+    names = [protocol.name for protocol in protocols(header["dataset"]) if served(protocol.rules)]
+    return next((name for name in names if name.startswith(("transfer-all", "supervised", "standard"))), "")

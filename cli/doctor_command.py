@@ -48,7 +48,7 @@ def _print(found: Diagnosis) -> None:
     for finding in found.findings:
         _line("note" if finding.note else "wrong", finding.text)
     if found.ok:
-        _line("right", "nothing is wrong")
+        _line("found", "nothing wrong")
     say(f"Next: {found.next_command}")
 
 

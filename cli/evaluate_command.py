@@ -36,7 +36,7 @@ from .shared import json_option, load_manifest, root_option, say, say_json
     "--figures", type=click.Path(file_okay=False, path_type=Path), help="Folder for plots (needs matplotlib)."
 )
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the replicates.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--any-fingerprint", is_flag=True, help="Take features whose header names another manifest.")
 @click.option("--threads", type=click.IntRange(1), help="One for each core by default; the result is the same.")
 @root_option

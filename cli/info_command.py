@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .shared import json_option, say, say_json, show, table
+from .shared import agreed_words, json_option, root_option, say, say_json, show, table
 
 if TYPE_CHECKING:
     from ..catalog import Dataset
@@ -15,30 +16,40 @@ if TYPE_CHECKING:
 
 @click.command("info")
 @click.argument("dataset")
+@root_option
 @json_option
-def command(dataset: str, as_json: bool) -> None:
-    """Say everything known of DATASET: source, terms, layout, counts, protocols.
+def command(dataset: str, root: Path | None, as_json: bool) -> None:
+    """Say everything known of DATASET: source, terms and whether you agreed, layout, counts, protocols.
 
     \b
     Example:
       occreid-prepare info partial-reid
     """
+    from ..acquire.agreements import for_header
     from ..catalog import get
+    from ..paths import data_root
     from ..protocol import protocols
 
     facts = get(dataset)
+    agreement = for_header(facts, data_root(root))
     if as_json:
-        named = [{"id": p.id, **dict(p.rules)} for p in protocols(dataset)]
-        say_json({**facts.to_dict(), "withdrawn_parent": facts.withdrawn_parent, "protocols": named})
+        named = [{"id": p.id, **dict(p.rules)} for p in protocols(facts.id)]
+        say_json({**facts.to_dict(), "withdrawn_parent": facts.withdrawn_parent, "protocols": named,
+                  "agreement": agreement})  # fmt: skip
         return
     say(f"{facts.title} ({facts.id})")
-    for label, text in _lines(facts):
-        say(textwrap.fill(f"{label}: {text}", 110, initial_indent="  ", subsequent_indent="    "))
+    lines = [*_lines(facts), ("Agreed to", agreed_words(agreement) if agreement else "nothing yet (fetch asks)")]
+    for label, text in lines:
+        say(textwrap.fill(f"{label}: {text}", 96, initial_indent="  ", subsequent_indent="    "))
     _show_parts(facts)
-    grid = table("protocol", "what it is", "who used it")
-    for protocol in protocols(dataset):
-        grid.add_row(protocol.id, protocol.rules["title"], ", ".join(protocol.rules["sources"]))
-    show(grid)
+    say("Protocols")
+    for protocol in protocols(facts.id):
+        say(f"  {protocol.id}")
+        used = f"{protocol.rules['title']} ({', '.join(protocol.rules['sources'])})"
+        say(textwrap.fill(used, 96, initial_indent="      ", subsequent_indent="      "))
+    say()
+    if facts.status == "open download":
+        say(f"Next: occreid-prepare fetch {facts.id} --root DIR")
     say(f"Next: occreid-prepare build {facts.id} --raw PATH --root DIR   (zip, rar, tar or folder)")
 
 
@@ -56,12 +67,12 @@ def _lines(facts: Dataset) -> list[tuple[str, str]]:
 
 
 def _show_parts(facts: Dataset) -> None:
-    grid = table("part", "body", "role", ">images", ">identities", "these numbers are")
+    grid = table("part", "body", "role", ">images", ">identities", "certainty")
     for part in facts.parts:
         known = part.count.certainty != "inferred"
         images, identities = part.count.images, part.count.identities
         grid.add_row(
-            f"{facts.tree}/{part.folder}/", part.body, part.role or "-",
+            f"{part.folder}/", part.body, part.role or "-",
             f"{images:,}" if images and known else "unknown",
             f"{identities:,}" if identities and known else "unknown", part.count.certainty if known else "",
         )  # fmt: skip
@@ -69,7 +80,7 @@ def _show_parts(facts: Dataset) -> None:
         count = variant.count
         known = count.certainty != "inferred"
         grid.add_row(
-            f"variant {variant.name}: {variant.title}", "", "",
+            f"variant {variant.name}", "", "",
             f"{count.images:,}" if count.images and known else "unknown",
             f"{count.identities:,}" if count.identities and known else "unknown", count.certainty if known else "",
         )  # fmt: skip

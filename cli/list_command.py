@@ -28,15 +28,12 @@ def command(as_json: bool) -> None:
         ]  # fmt: skip
         say_json({"datasets": rows})
         return
-    grid = table("dataset", "kind", "status", ">images", ">identities", "these numbers are", "variants")
+    grid = table("dataset", "status", ">images", ">identities", "certainty")
     for s in sets:
         count = s.variant().count
         known = count.certainty != "inferred"
-        grid.add_row(
-            s.id, s.kind, s.status,
-            f"{count.images:,}" if known and count.images else "unknown",
-            f"{count.identities:,}" if known and count.identities else "unknown",
-            count.certainty if known else "", ", ".join(v.name for v in s.variants),
-        )  # fmt: skip
+        images = f"{count.images:,}" if known and count.images else "unknown"
+        identities = f"{count.identities:,}" if known and count.identities else "unknown"
+        grid.add_row(s.id, s.status, images, identities, count.certainty if known else "")
     show(grid)
     say("More: occreid-prepare info DATASET")

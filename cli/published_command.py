@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
-from .shared import json_option, say, say_json, show, table
+from .shared import json_option, say, say_json
 
 if TYPE_CHECKING:
     from ..evaluation.published import Published
@@ -34,18 +35,18 @@ def command(dataset: str, as_json: bool) -> None:
     if not rows:
         say(f"{facts.id}: no published number is on record.")
         return
-    grid = table("method", "year", "scores (%)", "setting", "protocol", "probe set", "pretraining", "how sure")
-    for _, numbers in groupby(rows, key=lambda row: (row.method, row.setting, row.protocol)):
-        _add(grid, list(numbers))
-    show(grid)
-    say("These stand apart from scores of ours on purpose. occreid-prepare compare --published score.json says which")
-    say("of them may stand beside one, and why not. --json gives the paper and table of each.")
+    for (method, setting), numbers in groupby(rows, key=lambda row: (row.method, row.setting)):
+        _print(method, setting, list(numbers))
+    say("These stand apart from your own scores on purpose. occreid-prepare compare --published score.json says which")
+    say("of them may stand beside one, and why the others may not. --json gives the paper and table of each.")
 
 
-def _add(grid: object, numbers: list[Published]) -> None:
+def _print(method: str, setting: str, numbers: list[Published]) -> None:
     first = numbers[0]
-    scores = "  ".join(f"{row.metric} {row.value:.2f}" for row in numbers)
-    grid.add_row(  # type: ignore[attr-defined]
-        first.method, first.year, scores, first.setting, first.protocol, first.probe_set, first.pretraining,
-        first.certainty,
-    )  # fmt: skip
+    say(f"{method}: {', '.join(f'{row.metric} {row.value:.2f}' for row in numbers)}")
+    facts = f"{setting}; protocol {first.protocol}; probe set {first.probe_set}; pretraining {first.pretraining}"
+    say(
+        textwrap.fill(
+            f"{facts}; {first.certainty}; {first.paper}", 100, initial_indent="    ", subsequent_indent="    "
+        )
+    )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..manifest import Manifest
 
 F = TypeVar("F", bound=Callable[..., Any])
+WHOLE = ("fingerprint", "protocol", "status", "kind", "certainty")  # what is copied by hand is never broken over lines
 PASSWORD_VARIABLE = "OCCREID_ARCHIVE_PASSWORD"  # the name of a variable, no password
 
 
@@ -58,6 +59,11 @@ def password_of(file: Path | None) -> bytes | None:
         return file.read_bytes().splitlines()[0] if file.stat().st_size else None
     word = os.environ.get(PASSWORD_VARIABLE)
     return word.encode() if word else None
+
+
+def agreed_words(agreement: Mapping[str, Mapping[str, str]]) -> str:
+    """Return in a line what was agreed to, when and how."""
+    return "; ".join(f"{kind} on {one['date'][:10]} ({one['accepted_by']})" for kind, one in sorted(agreement.items()))
 
 
 def load_manifest(path: str, root: Path | None = None, sources: tuple[str, ...] = ()) -> Manifest:
@@ -109,10 +115,11 @@ def table(*columns: str) -> Any:
     from rich import box
     from rich.table import Table
 
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
         name = column.removeprefix(">")
-        result.add_column(name, justify="right" if column != name else "left", overflow="fold")
+        whole = number == 0 or column != name or name in WHOLE
+        result.add_column(name, justify="right" if column != name else "left", overflow="fold", no_wrap=whole)
     return result
 
 
@@ -120,5 +127,5 @@ def show(renderable: Any) -> None:
     """Print a table on stdout, as wide as the terminal or, where there is none, as wide as it needs."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 160
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
     Console(width=width, highlight=False, markup=False).print(renderable)

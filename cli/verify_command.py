@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
+from .shared import agreed_words, json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
 
 SHOWN = 10
 
@@ -30,7 +30,8 @@ def command(manifest: str, full: bool, root: Path | None, sources: tuple[str, ..
     with progress_bar() as tell:
         result = verify(loaded, full, progress=lambda done, total: tell("verify", done, total))
     if as_json:
-        say_json({"dataset": loaded.dataset, "ok": result.ok, "fingerprint": loaded.fingerprint, **result._asdict()})
+        say_json({"dataset": loaded.dataset, "ok": result.ok, "fingerprint": loaded.fingerprint,
+                  "agreement": loaded.header.get("agreement"), **result._asdict()})  # fmt: skip
     else:
         state = "as built" if result.ok else "not as built"
         say(f"{loaded.dataset}: {result.checked:,} files checked ({result.mode}), {state}")
@@ -39,6 +40,9 @@ def command(manifest: str, full: bool, root: Path | None, sources: tuple[str, ..
                 say(f"  {word}: {path}")
             if len(paths) > SHOWN:
                 say(f"  {word}: {len(paths) - SHOWN} more")
+        if loaded.header.get("agreement"):
+            say(f"  agreed to: {agreed_words(loaded.header['agreement'])}")
         if not result.ok:
-            say(f"Next: occreid-prepare build {loaded.dataset} --raw PATH --replace")
+            way = "--from-parent" if loaded.header.get("roots") else "--raw"
+            say(f"Next: occreid-prepare build {loaded.dataset} {way} PATH --replace")
     click.get_current_context().exit(0 if result.ok else 1)

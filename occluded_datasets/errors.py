@@ -17,6 +17,8 @@
     │   ├── ManifestError           a manifest that breaks its own contract
     │   ├── FeatureError            features that are not those of the pictures, or no numbers
     │   └── RecordError             a score record that breaks its own contract
+    ├── FetchError                  exit 2: a download that failed or brought something else
+    ├── UnavailableError            exit 1: a set that its authors give on request, or no more
     ├── StorageError                exit 2: disk full, no permission, busy
     └── IncompleteError             exit 1: readable, but not the whole set
 
@@ -134,6 +136,16 @@ class FeatureError(InputError):
 
 class RecordError(InputError):
     """A score record, or what is declared in it, that breaks the contract."""
+
+
+class FetchError(OccludedDatasetsError):
+    """A download that failed, was refused, or brought something else than the published file."""
+
+
+class UnavailableError(OccludedDatasetsError):
+    """A set that cannot be had by a click: given on request, or withdrawn."""
+
+    exit_code = 1
 
 
 class StorageError(OccludedDatasetsError):

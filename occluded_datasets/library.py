@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from . import catalog
 from .catalog import Dataset
-from .errors import ManifestError, UsageError
-from .manifest import Manifest, read, read_header
+from .errors import UsageError
+from .manifest import Manifest, placed, read
 from .paths import data_root
 
 
@@ -88,16 +87,4 @@ copy. Next: occreid-prepare build partial-reid --raw PATH --root /nowhere
 
 def _read(path: Path, places: dict[str, Path], root: str | os.PathLike[str] | None) -> Manifest:
     """Return the manifest at `path`; named roots that were not placed are looked for below the data root."""
-    manifest = read(path, places)
-    for name, fingerprint in manifest.header.get("roots", {}).items():
-        if name not in places and _is_built(data_root(root) / name, fingerprint):
-            places[name] = data_root(root) / name
-    return replace(manifest, sources=places)
-
-
-def _is_built(home: Path, fingerprint: object) -> bool:
-    """Return whether the set of that fingerprint is published in `home`."""
-    try:
-        return bool(read_header(home / "manifest.json")["fingerprint"] == fingerprint)
-    except ManifestError:
-        return False
+    return placed(read(path, places), data_root(root))

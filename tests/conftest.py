@@ -31,6 +31,12 @@ class Ran(NamedTuple):
         return json.loads(self.out)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as they like, whatever terminal the tests run in."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Return a function that runs ``occreid-prepare`` with arguments, in this process."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from .registry import get, ids, register, unregister
-from .spec import Count, Dataset, Form, Lineage, Part, Source, Terms, Variant
+from .spec import Count, Dataset, Derivation, Form, Lineage, Part, Picked, Source, Terms, Variant
 
 __all__ = [
     "Count",
     "Dataset",
+    "Derivation",
     "Form",
     "Lineage",
     "Part",
+    "Picked",
     "Source",
     "Terms",
     "Variant",

@@ -1,6 +1,6 @@
 """Occluded-DukeMTMC: DukeMTMC-reID regrouped by three published name lists."""
 
-from .spec import Count, Dataset, Form, Lineage, Part, Source, Terms, Variant
+from .spec import Count, Dataset, Derivation, Form, Lineage, Part, Picked, Source, Terms, Variant
 
 _STEM = r"(?P<pid>\d{4})_c(?P<camid>[1-8])_f(?P<frame>\d{7})"
 _TWIN = "{pid:04d}_c{camera}_f{index:07d}"
@@ -86,6 +86,14 @@ DATASET = Dataset(
         ),
     ),
     lists=(("train.list", "bounding_box_train"), ("query.list", "query"), ("gallery.list", "bounding_box_test")),
+    derivation=Derivation(
+        published="https://github.com/lightas/Occluded-DukeMTMC-Dataset",
+        picked=(  # the authors' script: a query that is not the parent's is a gallery picture, and stays one
+            Picked("train.list", "dukemtmc-reid", ("bounding_box_train",)),
+            Picked("query.list", "dukemtmc-reid", ("query", "bounding_box_test")),
+            Picked("gallery.list", "dukemtmc-reid", ("bounding_box_test",)),
+        ),
+    ),
     lineage=(Lineage("dukemtmc-reid", "its pictures, regrouped", "withdrawn by its university in 2019"),),
     notes=(
         "About a tenth of the gallery is itself occluded, with no flag on a picture: it is not a full-body gallery, "

@@ -51,6 +51,7 @@ def get(dataset: str) -> Dataset:
     >>> get("partial-reid").variants[0].count.images
     900
     """
+    dataset = dataset if dataset in _registered else dataset.lower()
     if dataset in _registered:
         return _registered[dataset]
     if dataset in _FILES:

@@ -159,6 +159,48 @@ class Lineage:
 
 
 @dataclass(frozen=True)
+class Picked:
+    """Where the pictures of one published name list lie.
+
+    Parameters
+    ----------
+    file : str
+        The list, as in `Dataset.lists`, which says the part it makes.
+    parent : str
+        The dataset its pictures are of.
+    folders : tuple of str
+        Parts of the parent, in the order in which a name is looked for.
+    rename : tuple of (str, str), optional
+        A pattern on the listed stem and the format, filled with its groups, of the parent's stem; by default the
+        two are equal.
+    """
+
+    file: str
+    parent: str
+    folders: tuple[str, ...]
+    rename: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a set is made of its parents' pictures by published name lists.
+
+    Parameters
+    ----------
+    published : str
+        The page that the lists are on.
+    picked : tuple of Picked
+        One a list.
+    relabel : str
+        What stands between the new name and the parent's in a list entry that gives both; empty where none does.
+    """
+
+    published: str
+    picked: tuple[Picked, ...]
+    relabel: str = ""
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Everything the package knows of one dataset.
 
@@ -188,6 +230,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     kind: Literal["target", "neighbour", "parent"] = "target"
     extension: str = ".jpg"
+    derivation: Derivation | None = None
 
     def part(self, folder: str) -> Part:
         """Return the part published as `folder`."""
@@ -223,8 +266,8 @@ def check(dataset: Dataset) -> Dataset:
     Raises
     ------
     ValueError
-        If an id is not lower-case words joined by ``-``, a pattern has no ``pid`` group or does not compile, or a
-        variant names a part that does not exist.
+        If an id is not lower-case words joined by ``-``, a pattern has no ``pid`` group or does not compile, a
+        variant names a part that does not exist, or a derivation names a list that does not exist.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", dataset.id):
         raise ValueError(f"dataset id {dataset.id!r}: expected lower-case words joined by '-'")
@@ -232,6 +275,8 @@ def check(dataset: Dataset) -> Dataset:
     for variant in dataset.variants:
         if unknown := set(variant.parts) - folders:
             raise ValueError(f"{dataset.id}: variant {variant.name!r} names unknown parts {sorted(unknown)}")
+    if dataset.derivation and {one.file for one in dataset.derivation.picked} - dict(dataset.lists).keys():
+        raise ValueError(f"{dataset.id}: its derivation names a list that is not among its lists")
     for form in (form for part in dataset.parts for form in part.forms):
         if "pid" not in re.compile(form.pattern).groupindex:
             raise ValueError(f"{dataset.id}: pattern {form.pattern!r} has no group named pid")

@@ -16,13 +16,14 @@ from ..catalog.spec import Dataset
 from ..errors import ArchiveError, ManifestError, OccludedDatasetsError, StorageError
 from ..files import storage_errors
 from ..layouts import is_picture
-from ..manifest import read, read_header
+from ..manifest import placed, read, read_header
 from ..paths import data_root
 from .examine import HEAD, Listing, listing
 from .mend import KINDS, Finding, Likely, best_top, likely, mend, named_by, readings
 from .places import above, built_around, far_below, levels_too_deep, nearest, own_name, table_at
 from .remarks import Case, changes, excerpt, look_inside, notes, pinned, summed, unread, wrong
 
+STAGING = ".building"  # as prepare.workspace calls the folder of a build at work
 MOST_PATTERNS = 40
 _SIGNS = (
     (b"<", "web-page"),
@@ -112,9 +113,9 @@ class _Doctor:
         """Return the diagnosis of `path`; `moved` when another path led here."""
         if not path.exists():
             return self._missing(path)
-        table = table_at(path)
-        if table is not None:
-            return self._built(path, table)
+        made = self._made(path)
+        if made is not None:
+            return made
         if path.is_file() and is_picture(path.name):
             return self._elsewhere(above(path, 1), "too-deep", f"{path} is one picture; looked at", moved)
         try:
@@ -147,7 +148,7 @@ class _Doctor:
         """Return the diagnosis of a manifest, or of the folder that a build made."""
         kind = "folder" if path.is_dir() else "manifest"
         try:
-            manifest = read(table)
+            manifest = placed(read(table), data_root(self.root))
             fault = changes(manifest)
         except OccludedDatasetsError as error:
             manifest, fault = None, f"{error.what} {error.why}".strip().rstrip(".")
@@ -158,11 +159,36 @@ class _Doctor:
                 _command("verify", given(table if table != path / table.name else path)), ok=True,
             )  # fmt: skip
         home = above(table, 1)
-        if not (home / "raw").is_dir():
+        if not (home / "raw").is_dir() or not any((home / "raw").iterdir()):
             return self.unknown(table, kind, [Finding("manifest", fault)], manifest.dataset if manifest else "")
         if self.root is None and own_name(home) in ids():
             self.root = above(home, 1)  # what is mended there is built there again, in place
         return replace(self._elsewhere(home / "raw", "manifest", f"{fault}; looked at"), kind=kind)
+
+    def _made(self, path: Path) -> Diagnosis | None:
+        """Return the diagnosis of what a build made or was making: a manifest, its folder, a data root; else None."""
+        if (path / STAGING).is_dir() and not (path / "manifest.json").exists():
+            return self._unfinished(path)
+        table = table_at(path)
+        if table is not None:
+            return self._built(path, table)
+        if not path.is_dir():
+            return None
+        built = [entry for entry in sorted(path.iterdir()) if entry.name in ids() and table_at(entry)]
+        return self._data_root(path, built) if built else None
+
+    def _unfinished(self, path: Path) -> Diagnosis:
+        """Return the diagnosis of a folder in which a build was cut off."""
+        finding = Finding("unfinished", "a build was cut off here: run the same build command again, it heals this")
+        return self.unknown(path, "folder", [finding], own_name(path) if own_name(path) in ids() else "")
+
+    def _data_root(self, path: Path, built: Sequence[Path]) -> Diagnosis:
+        """Return the diagnosis of a data root: of the first built set that is not as built, else of the first."""
+        answers = [self.visit(entry, moved=True) for entry in built]
+        worst = min(answers, key=lambda one: one.ok)
+        sets = ", ".join(own_name(entry) for entry in built)
+        finding = Finding("data-root", f"{path} is a data root that holds {sets}", note=True)
+        return replace(worst, path=str(self.path), findings=(finding, *worst.findings))
 
     def _no_archive(self, path: Path) -> Diagnosis:
         """Return the diagnosis of a file that is no archive, such as a web page saved under an archive's name."""

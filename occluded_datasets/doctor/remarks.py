@@ -11,12 +11,13 @@ from pathlib import Path
 from ..catalog import get, ids
 from ..catalog.spec import Dataset
 from ..hashing import file_digests
-from ..layouts import is_picture
+from ..layouts import TWIN_MARK, is_picture, is_readme
 from ..manifest import Manifest, verify
 from .examine import Contents, Listing, Trouble, contents
 from .mend import Finding, Mend
 
 EXCERPT = 100
+README = "Readme.txt"
 UNLISTED = ("damaged", "no-reader", "encrypted")
 SUFFIXES = {"zip": ".zip", "rar": ".rar", "tar": ".tar .gz .tgz .bz2 .tbz .tbz2 .xz .txz"}
 
@@ -57,7 +58,7 @@ class Case:
         """What the set is judged by."""
         if self.cut:
             return f"the {self.placed:,} names that can still be read are {self.dataset.title}'s"
-        return f"{self.placed:,} of {self.pictures:,} pictures lie and are named as in {self.dataset.title}"
+        return f"{self.placed:,} of {self.pictures:,} pictures have the folders and names of {self.dataset.title}"
 
 
 def look_inside(
@@ -69,6 +70,7 @@ def look_inside(
     published = {name.lower(): name for name, _ in dataset.lists}
     lists = {name: name.rsplit("/", 1)[-1].lower() for name in found.names}
     held = {name: published[basename] for name, basename in lists.items() if basename in published}
+    held |= {name: README for name in found.names if is_readme(name)}
     return contents(path, found, pictures, held, password)
 
 
@@ -111,6 +113,10 @@ def notes(case: Case) -> list[Finding]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES.get(found.kind, suffix) and suffix in " ".join(SUFFIXES.values()).split():
         notes.append(("wrong-extension", f"it is called {suffix} and is a {found.kind}; it is read as what it is"))
+    if case.inside.lists.get(README, "").startswith(TWIN_MARK):
+        notes.append(
+            ("twin", "a twin: every picture is drawn by a program, and scores on it say nothing about methods")
+        )
     if found.nested:
         notes.append(("nested", f"zips inside are read too: {', '.join(found.nested[:3])}"))
     if plan is not None and plan.variant != case.dataset.variants[0]:

@@ -135,6 +135,8 @@ def evaluate(
         "distance": distance if intake.matrix is None else f"given-{intake.kind}",
         "parts_rule": {"name": parts_rule, "no_common_part": "last"} if intake.facts["parts"] else None,
         "rerank": RERANK[rerank],
+        "twin": bool(manifest.header.get("twin", False)),
+        "reference": str(manifest.header.get("reference", "none known")),
         "withdrawn_parent": bool(manifest.header.get("withdrawn_parent", False)),
         **_headline(outcome),
         "intervals": intervals(values[answered], pid[answered], bootstrap, seed),

@@ -82,12 +82,25 @@ def beside(record: Mapping[str, Any]) -> list[Beside]:
         A score record (`occluded_datasets.evaluate`).
     """
     protocol = str(record["protocol"]).partition("@")[0]
-    return [_beside(row, protocol, record.get("declared", {})) for row in published(protocol.partition("/")[0])]
+    unfit = _unfit(record)
+    rows = published(protocol.partition("/")[0])
+    if unfit:
+        return [Beside(row, "no", (unfit,)) for row in rows]
+    return [_beside(row, protocol, record.get("declared", {})) for row in rows]
+
+
+def _unfit(record: Mapping[str, Any]) -> str:
+    """Return why no published number may stand beside a score, whatever its protocol; empty if one may."""
+    if record.get("twin"):
+        return "this score is of a twin, whose pictures are drawn"
+    if record.get("verdict") != "complete":
+        return f"this score is of a copy that is {record.get('verdict')}, not complete"
+    return "this score is of other pixels than the verified copy's" if "other pixels" in record["reference"] else ""
 
 
 def _beside(row: Published, protocol: str, declared: Mapping[str, Any]) -> Beside:
     if row.protocol == UNSTATED:
-        return Beside(row, "no", (f"its protocol is not one of ours ({row.setting or 'unstated'})",))
+        return Beside(row, "no", (row.note or f"its protocol is unstated ({row.setting})",))
     if row.protocol != protocol:
         return Beside(row, "no", (f"it is of {row.protocol}",))
     reasons = [_condition(name, getattr(row, name), _declared(declared, name)) for name in CONDITIONS]

@@ -109,6 +109,8 @@ FIELDS: tuple[Field, ...] = (
     Field("parts_rule.name", "text", "visible-parts-mean"),
     Field("parts_rule.no_common_part", "text", "last: similarity -1"),
     Field("rerank", "rerank", "none, or the rule"),
+    Field("twin", "flag", "whether every picture is drawn: such a score says that code runs, nothing about methods"),
+    Field("reference", "text", "how the pixels compare with the copy that the catalog was verified on"),
     Field("withdrawn_parent", "flag", "whether the set, or one it was made from, was withdrawn"),
     *_scores("", ""),
     Field("tie_bounds", "object?", "the two ends of tie order, where they differ"),

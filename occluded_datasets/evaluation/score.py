@@ -87,9 +87,11 @@ class Score:
             f"{audit[f'removed_{name}']:,} {name.replace('_', ' ')}" for name in ("junk", "same_camera", "same_group")
         )
         yield "gallery", f"{audit['gallery']:,} (removed: {removed})"
-        yield "rows outside", f"{audit['rows_outside_protocol']:,}"
+        yield "other rows", f"{audit['rows_outside_protocol']:,} of the manifest are not in the protocol"
         if record["draws"]:
             yield "draws", f"{record['draws']['count']:,}"
+        if record["twin"]:
+            yield "twin", "every picture is drawn: this says that code runs, nothing about methods"
         unstated = [name for name, value in record["declared"].items() if value == UNSTATED]
         if unstated:
             yield "unstated", ", ".join(unstated)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from .arrange import Arrangement, Row, arrange
 from .guess import Guess, guess
 from .judge import PartCount, Verdict, judge, judge_copy, missing_from_list
-from .names import ignore_option, is_clutter, is_picture, read_list, stem_of
+from .names import TWIN_MARK, ignore_option, is_clutter, is_picture, is_readme, read_list, stem_of
 
 __all__ = [
+    "TWIN_MARK",
     "Arrangement",
     "Guess",
     "PartCount",
@@ -23,6 +24,7 @@ __all__ = [
     "ignore_option",
     "is_clutter",
     "is_picture",
+    "is_readme",
     "judge",
     "judge_copy",
     "missing_from_list",

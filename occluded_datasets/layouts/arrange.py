@@ -210,7 +210,7 @@ def _refuse_nothing(dataset: Dataset, matches: Sequence[object], unknown: Sequen
     if not matches:
         folders = ", ".join(f"{part.folder}/" for part in dataset.parts)
         found = f"found {len(unknown)} other files, the first is {unknown[0]}" if unknown else "found no file"
-        raise LayoutError(f"{dataset.id}: no picture of the set is here.", f"Expected {folders} {found}.")
+        raise LayoutError(f"{dataset.id}: no picture of the set is here.", f"Expected {folders}; {found}.")
 
 
 def _refuse_unknown(dataset: Dataset, unknown: Sequence[str]) -> None:

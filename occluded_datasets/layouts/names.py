@@ -8,7 +8,13 @@ import shlex
 
 from ..images import EXTENSIONS
 
+TWIN_MARK = "A twin of "  # how the readme of a drawn tree begins
 _CLUTTER = (".ds_store", "thumbs.db", "desktop.ini")
+
+
+def is_readme(name: str) -> bool:
+    """Return whether a file is a tree's readme, which says so where the tree is a twin."""
+    return name.rsplit("/", 1)[-1].lower() == "readme.txt"
 
 
 def read_list(text: str) -> list[str]:

@@ -1,9 +1,12 @@
-"""The manifest: its schema, reading and writing, the fingerprint, `verify` and `diff`."""
+"""The manifest: its schema, reading and writing, the fingerprint, `verify`, `diff` and attestations."""
 
 from __future__ import annotations
 
+from .attest import attest, attestation_text, read_attestation
+from .attested import Attested, compare_attestations
 from .core import NOBODY, Manifest, fingerprint, header_bytes, header_of, header_path, read, read_header, write
 from .diff import Difference, diff
+from .roots import placed
 from .schema import COLUMNS, SCHEMA_VERSION, SIMULATED
 from .table import from_frame, to_frame, to_text
 from .validate import validate
@@ -15,16 +18,22 @@ __all__ = [
     "SCHEMA_VERSION",
     "SIMULATED",
     "STAT_FILE",
+    "Attested",
     "Difference",
     "Manifest",
     "Verification",
+    "attest",
+    "attestation_text",
+    "compare_attestations",
     "diff",
     "fingerprint",
     "from_frame",
     "header_bytes",
     "header_of",
     "header_path",
+    "placed",
     "read",
+    "read_attestation",
     "read_header",
     "stat_text",
     "to_frame",

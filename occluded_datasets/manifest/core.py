@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FINGERPRINT_COLUMNS = ("body", "split", "role", "pid", "pixel_sha256")
+HEADER = "manifest.json"
 NOBODY = ("junk", "distractor")  # roles whose pid stands for no one person
 
 
@@ -103,7 +106,13 @@ class Manifest:
         return contained(self.root(str(rows["root"].iloc[0])), str(rows["path"].iloc[0]))
 
     def root(self, name: str) -> Path:
-        """Return the folder of the root `name`; the empty name is the manifest's own folder."""
+        """Return the folder of the root `name`; the empty name is the manifest's own folder.
+
+        Raises
+        ------
+        UsageError
+            If it is not known on this machine, or another copy than the one that the rows refer to is there.
+        """
         place = self.sources.get(name) if name else self.path and self.path.parent
         if place is None:
             raise UsageError(
@@ -111,7 +120,30 @@ class Manifest:
                 "Its rows refer to another set's pictures.",
                 f"say where it is with --source {name}=PATH",
             )
+        known = self.header.get("roots", {}).get(name)
+        found = _fingerprint_in(place) if known else ""
+        if found and found != known:
+            raise UsageError(
+                f"{self.dataset}: the root {name!r} in {place} is not the copy that this manifest was made from.",
+                f"Expected fingerprint {str(known)[:16]}, found {found[:16]}.",
+                f"say where that copy is with --source {name}=PATH, or build {self.dataset} again",
+            )
         return place
+
+
+def _fingerprint_in(folder: Path) -> str:
+    """Return the fingerprint of the set published in `folder`, empty where none is."""
+    try:
+        return _fingerprint_at(folder / HEADER, os.stat(folder / HEADER).st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _fingerprint_at(path: Path, mtime_ns: int) -> str:
+    """Return the fingerprint that the header at `path` states, read once while it is not touched."""
+    del mtime_ns
+    return str(read_header(path)["fingerprint"])
 
 
 def fingerprint(texts: table.Texts) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from ..errors import ManifestError, UnsafeNameError
 from ..paths import safe_name
@@ -60,7 +60,7 @@ def _cells(texts: Texts) -> Iterator[str]:
 
 def _duplicates(texts: Texts) -> Iterator[str]:
     for key in ("image_id", "path"):
-        cells = texts[key] if key == "image_id" else list(zip(texts["root"], texts["path"], strict=True))
+        cells: Sequence[object] = texts[key] if key == "image_id" else _files(texts)
         if len(set(cells)) == len(cells):
             continue
         seen: dict[object, int] = {}
@@ -68,6 +68,12 @@ def _duplicates(texts: Texts) -> Iterator[str]:
             first = seen.setdefault(cell, number)
             if first != number:
                 yield f"rows {first} and {number} have the same {key} {texts[key][number - 1]!r}"
+
+
+def _files(texts: Texts) -> list[object]:
+    """Return what stands for the file of each row; a derived set may show one file of its parent in two roles."""
+    cells = zip(texts["root"], texts["path"], texts["role"], strict=True)
+    return [(root, path, role) if root else path for root, path, role in cells]
 
 
 def _paths(texts: Texts, roots: set[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UnsafeNameError
+from ..hashing import file_digests
 from ..paths import contained
 from ..scan import Progress, Scanned, scan, walk
 from .core import Manifest
@@ -80,7 +81,7 @@ def verify(
         if full:
             changed += _rehash(folder, present, facts, executor, workers, progress)
         else:
-            changed += _restat(folder, present, {path: int(fact[0]) for path, fact in facts.items()})
+            changed += _restat(folder, present, facts)
     mode = "full" if full else "size and time"
     return Verification(mode, checked, tuple(sorted(missing)), tuple(sorted(changed)), tuple(sorted(refused)))
 
@@ -111,16 +112,20 @@ def _inside(folder: Path, name: str) -> bool:
     return True
 
 
-def _restat(folder: Path, paths: Sequence[str], sizes: dict[str, int]) -> list[str]:
-    known: dict[str, tuple[str, ...]] = {}
+def _restat(folder: Path, paths: Sequence[str], facts: dict[str, tuple[int, str, str]]) -> list[str]:
+    """Return the paths of another size, or of another time than the build left and other bytes.
+
+    A tree that was copied has other times and the same bytes: only such files are read.
+    """
+    known: dict[str, str] = {}
     if (folder / STAT_FILE).is_file():
         lines = (folder / STAT_FILE).read_text("utf-8").split("\n")[:-1]
-        known = {line.split("\t")[0]: tuple(line.split("\t")[1:]) for line in lines}
+        known = {line.split("\t")[0]: line.split("\t")[-1] for line in lines}
     changed = []
     for path in paths:
         status = (folder / path).stat()
-        time = known.get(path, ("", str(status.st_mtime_ns)))[1]
-        if status.st_size != sizes[path] or time != str(status.st_mtime_ns):
+        same_time = known.get(path, str(status.st_mtime_ns)) == str(status.st_mtime_ns)
+        if status.st_size != facts[path][0] or (not same_time and file_digests(folder / path)[0] != facts[path][1]):
             changed.append(path)
     return changed
 

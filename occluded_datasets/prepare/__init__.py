@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .build import build
+from .derive import derive
 from .options import Built
 from .splitting import write_split
 
-__all__ = ["Built", "build", "write_split"]
+__all__ = ["Built", "build", "derive", "write_split"]

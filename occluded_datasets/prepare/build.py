@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ..acquire import kind_of, member_names, unpack
+from ..acquire.agreements import for_header
+from ..acquire.fetch import fetched
+from ..acquire.judge import was_first_seen
 from ..catalog import get, ids
 from ..catalog.files import published_files
 from ..catalog.spec import Dataset, Variant
 from ..errors import ImageError, IncompleteError, LayoutError, UsageError
 from ..files import storage_errors
 from ..hashing import file_digests
-from ..layouts import Arrangement, Verdict, arrange, guess, ignore_option, judge, judge_copy
+from ..layouts import TWIN_MARK, Arrangement, Verdict, arrange, guess, ignore_option, is_readme, judge, judge_copy
 from ..manifest import NOBODY, header_of, to_text
 from ..paths import data_root, safe_name
 from ..scan import Scanned, scan, walk
@@ -56,7 +59,8 @@ def build(
     dataset : str
         An id of `list_datasets`.
     raw : path, optional
-        A zip, tar, rar or folder; without it, what an earlier build left under `root` is checked again.
+        A zip, tar, rar or folder; without it, what an earlier build left under `root` is checked again, else what
+        was fetched there is built.
     root : path, optional
         The data root; else ``$OCCREID_ROOT``, else the platform's data folder.
     variant : str, optional
@@ -107,8 +111,9 @@ def build(
     options = Options(
         extension if extension.startswith(".") or not extension else f".{extension}",
         tuple(ignore), allow_subset, allow_different, replace, copy, password,
+        "" if root is None else f" --root {shlex.quote(str(root))}",
     )  # fmt: skip
-    space = Workspace(data_root(root).absolute() / dataset)
+    space = Workspace(data_root(root).absolute() / facts.id)
     source = _source(facts, space, raw)
     if dry_run:
         return _plan(facts, chosen, source, options, space)
@@ -119,16 +124,26 @@ def build(
 def _source(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | None) -> Path:
     """Return the raw copy to read, or raise if there is none or it holds the data root."""
     if raw is None:
-        if not space.raw.is_dir():
+        held = space.raw.is_dir() and any(space.raw.iterdir())
+        archive = None if held or dataset.derivation else fetched(dataset, space.home.parent)
+        if archive is None and not held:
             raise UsageError(
                 f"{dataset.id}: no raw copy was named and none is in {space.home}.",
                 f"{dataset.status_note}",
-                f"occreid-prepare build {dataset.id} --raw PATH   (zip, tar, rar or folder; "
-                f"see occreid-prepare info {dataset.id})",
+                f"occreid-prepare build {dataset.id} --from-parent PATH, or --raw PATH"
+                if dataset.derivation
+                else f"occreid-prepare fetch {dataset.id}, or occreid-prepare build {dataset.id} --raw PATH   (zip, "
+                f"tar, rar or folder; see occreid-prepare info {dataset.id})",
             )
-        return space.raw
+        return archive or space.raw
     path = Path(raw).expanduser().absolute()
     kind_of(path)
+    if space.home.resolve() in path.resolve().parents and path.resolve() != space.raw.resolve():
+        raise UsageError(
+            f"{dataset.id}: {path} lies inside {space.home}, which a build may clear.",
+            "Expected a copy of your own elsewhere.",
+            f"occreid-prepare build {dataset.id} --raw PATH, the copy that the earlier build was made from",
+        )
     inside = space.home.resolve()
     if path.is_dir() and path.resolve() != space.raw.resolve() and path.resolve() in (inside, *inside.parents):
         raise UsageError(
@@ -165,7 +180,7 @@ def _arrange(names: Sequence[str], facts: Dataset, variant: Variant, options: Op
     except LayoutError as error:
         other = _other_set(names, facts)
         if other:
-            command = f"occreid-prepare build {other} --raw {shlex.quote(str(source))}"
+            command = f"occreid-prepare build {other} --raw {shlex.quote(str(source))}{options.place}"
             raise LayoutError(f"{error.what} It looks like {other}.", error.why, command) from error
         command = f"occreid-prepare doctor {shlex.quote(str(source))}"
         raise LayoutError(error.what, error.why, error.next_command or command) from error
@@ -209,13 +224,18 @@ class _Build:
         names, archives, skipped = self._tree(tree, source, in_place)
         arrangement = _arrange(names, self.facts, self.variant, self.options, self.raw)
         lists = _read_lists(tree, names, self.facts)
+        twin = _is_twin(tree, names)
         verdict = judge_copy(arrangement.rows, self.facts, self.variant, lists)
         self._require_accepted(verdict, arrangement)
         table = table_of(arrangement.rows, self._scan(tree, [row.name for row in arrangement.rows]), self.facts)
         text = to_text(table)
         skipped = dict(Counter(skipped) + Counter(arrangement.skipped))
-        header = header_of(table, text, facts_of(self.facts, self.variant, verdict, skipped, archives))
-        header |= {"reference": _reference(header, self.variant), "known_as": list(arrangement.known_as)}
+        header = header_of(table, text, facts_of(self.facts, self.variant, verdict, skipped, archives, twin))
+        header |= {"agreement": for_header(self.facts, self.space.home.parent)}
+        header |= {
+            "reference": "a twin, every picture is drawn" if twin else _reference(header, self.variant),
+            "known_as": list(arrangement.known_as),
+        }
         if not in_place:
             self.space.require_ours(header, self.options.replace)
         self.space.publish(tree, text, header, source)
@@ -264,6 +284,7 @@ class _Build:
             "sha256": sha256,
             "git_blob": blob,
             "published": bool(pins & {sha256, blob}),
+            "pin": "pinned" if pins & {sha256, blob} else "first-seen" if was_first_seen(self.raw, sha256) else "none",
         }
 
     def _require_accepted(self, verdict: Verdict, arrangement: Arrangement) -> None:
@@ -272,12 +293,15 @@ class _Build:
             return
         if self.options.allow_different or (verdict.kind == "subset" and self.options.allow_subset):
             return
+        better = self._better_variant(arrangement)
         flag = "--allow-subset" if verdict.kind == "subset" else "--allow-different"
         words = f"The copy is {'a ' if verdict.kind != 'different' else ''}{verdict.kind}. Nothing was published."
+        if better:
+            words += " It is complete for another variant."
         raise IncompleteError(
             verdict.sentence,
             words,
-            self._better_variant(arrangement) or f"get the missing files, or build what is there with {flag}"
+            better or f"get the missing files, or build what is there with {flag}"
             if verdict.kind == "subset"
             else f"remove what is not the set's, or build what is there with {flag}",
         )
@@ -291,7 +315,7 @@ class _Build:
             if judge(rows, self.facts, other, [file.name for file in published_files(other.files)]).kind == "complete":
                 return (
                     f"occreid-prepare build {self.facts.id} --variant {other.name} --raw {shlex.quote(str(self.raw))}"
-                    f" ({other.title}: this copy is complete for it)"
+                    f"{self.options.place}"
                 )
         return ""
 
@@ -360,6 +384,16 @@ def _read_lists(tree: Path, names: Sequence[str], facts: Dataset) -> dict[str, s
         if key:
             found[key] = (tree / name).read_bytes().decode("utf-8", "replace")
     return found
+
+
+def _is_twin(tree: Path, names: Sequence[str]) -> bool:
+    """Return whether a readme in the tree says that its pictures are drawn."""
+    mark = TWIN_MARK.encode()
+    for name in filter(is_readme, names):
+        with (tree / name).open("rb") as stream:
+            if stream.read(len(mark)) == mark:
+                return True
+    return False
 
 
 def _reference(header: Mapping[str, Any], variant: Variant) -> str:

@@ -18,6 +18,7 @@ class Options:
     replace: bool = False
     copy: bool = False
     password: bytes | None = field(default=None, repr=False)
+    place: str = ""  # what a next command adds to name the same data root
 
 
 @dataclass(frozen=True)

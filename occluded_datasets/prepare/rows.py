@@ -11,6 +11,7 @@ from ..manifest import COLUMNS
 from ..scan import Scanned
 
 SHOWN = 20
+TWIN_TERMS = {"text": "Drawn by a program, public domain (CC0).", "source": "the readme of the twin"}
 
 
 def table_of(rows: Sequence[Row], scanned: Mapping[str, Scanned], dataset: Dataset) -> dict[str, list[str]]:
@@ -47,9 +48,15 @@ def _cells(row: Row, fact: Scanned, dataset: Dataset, extra: Sequence[str]) -> t
 
 
 def facts_of(
-    dataset: Dataset, variant: Variant, verdict: Verdict, skipped: Mapping[str, int], archives: list[dict[str, Any]]
+    dataset: Dataset,
+    variant: Variant,
+    verdict: Verdict,
+    skipped: Mapping[str, int],
+    archives: list[dict[str, Any]],
+    twin: bool = False,
 ) -> dict[str, Any]:
     """Return what a header says beyond what is counted from its table."""
+    terms = {"text": dataset.terms.text, "source": dataset.terms.source}
     return {
         "dataset": dataset.id,
         "variant": variant.name,
@@ -64,7 +71,8 @@ def facts_of(
         },
         "skipped": dict(skipped),
         "archives": archives,
-        "terms": {"text": dataset.terms.text, "source": dataset.terms.source},
+        "twin": twin,
+        "terms": TWIN_TERMS if twin else terms,
         "agreement": None,
         "redistributable": dataset.terms.redistributable,
         "withdrawn_parent": dataset.withdrawn_parent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ PAPER = 250
 BODIES = ("full", "unknown", "occluded", "partial")
 
 
-def contact_sheet(manifest: Manifest, out: Path, identities: int = 8, each: int = 4) -> Path:
+def contact_sheet(manifest: Manifest, out: str | os.PathLike[str], identities: int = 8, each: int = 4) -> Path:
     """Write a sheet with some identities of `manifest`, one row each, and return its path.
 
     From left to right come `each` full-body (or unknown), occluded and partial pictures, as far as the set has
@@ -31,7 +32,7 @@ def contact_sheet(manifest: Manifest, out: Path, identities: int = 8, each: int 
     ----------
     manifest : Manifest
         Whose pictures to show; they are read from its roots.
-    out : Path
+    out : path
         A picture file to write, ``.png`` or ``.jpg``.
     identities : int
         Rows: identities spread evenly over the set.
@@ -45,6 +46,7 @@ def contact_sheet(manifest: Manifest, out: Path, identities: int = 8, each: int 
     """
     import numpy as np
 
+    out = Path(out)
     frame = manifest.frame
     bodies = [body for body in BODIES if (frame["body"] == body).any()]
     if not bodies:

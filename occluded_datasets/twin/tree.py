@@ -16,6 +16,7 @@ from ..catalog.spec import Dataset, Variant
 from ..errors import UsageError
 from ..files import remove_tree, storage_errors
 from ..images import encode
+from ..layouts import TWIN_MARK
 from ..scan import cores
 from .plan import Picture, plan, unknown_totals
 
@@ -169,7 +170,7 @@ def _write_texts(tree: Path, facts: Dataset, variant: Variant, pictures: Sequenc
 
 def _readme(facts: Dataset, variant: Variant, pictures: Sequence[Picture], ids: int | None) -> str:
     lines = [
-        f"A twin of {facts.title} ({variant.title}), made by occluded-datasets.",
+        f"{TWIN_MARK}{facts.title}, variant {variant.name}, made by occluded-datasets.",
         "Every person, place and thing in it is drawn by a program: no picture of anyone is in here.",
         "Public domain (CC0). Scores on it say that code runs, nothing about methods.",
         "",

@@ -9,8 +9,11 @@ import faultkit
 import hostile
 import pytest
 import tinyset
+from fetchkit import Site
+from server import Server, serving
 
 from occluded_datasets import catalog
+from occluded_datasets.hashing import CHUNK
 from occluded_datasets.prepare import build
 
 
@@ -42,3 +45,37 @@ def box(tmp_path: Path, good: Path) -> faultkit.Sandbox:
     (tmp_path / "sandbox" / "outside" / "victim.txt").write_text("as it was")
     table = good / "root" / tinyset.ID / "manifest.csv"
     return faultkit.Sandbox(tmp_path / "sandbox", good, table.read_bytes(), read(table).fingerprint)
+
+
+@pytest.fixture(scope="session")
+def payload() -> bytes:
+    """Return a zip of the tiny set, over two chunks long."""
+    data = hostile.zipped()
+    assert len(data) >= 2 * CHUNK
+    return data
+
+
+@pytest.fixture
+def server(payload: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Return a server on 127.0.0.1 that no proxy stands before."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    with serving(payload) as running:
+        yield running
+
+
+@pytest.fixture(params=[True, False], ids=["pinned", "bare"])
+def site(request: pytest.FixtureRequest, tmp_path: Path, server: Server) -> Site:
+    """Return a site whose file has a known hash, and one whose file has none."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "victim.txt").write_text("as it was")
+    return Site(tmp_path, server, request.param)
+
+
+@pytest.fixture
+def truth_file(tmp_path: Path, payload: bytes) -> Path:
+    """Return the right file, got by hand."""
+    path = tmp_path / "outside" / "got-by-hand.bin"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(payload)
+    return path

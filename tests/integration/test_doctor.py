@@ -18,8 +18,11 @@ import pytest
 import occluded_datasets as od
 from occluded_datasets import catalog
 from occluded_datasets.catalog.files import published_files
+from occluded_datasets.errors import UsageError
 from occluded_datasets.images import encode
+from occluded_datasets.prepare import build
 from occluded_datasets.scan import walk
+from occluded_datasets.twin import twin
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 BUILD = "occreid-prepare build partial-reid --raw"
@@ -143,7 +146,7 @@ def test_a_complete_copy(kind: str, tree: Trees, tmp_path: Path, see: See) -> No
     found = see(path, 0, "partial-reid")
     assert found["next_command"] == f"{BUILD} {shlex.quote(str(path))}"
     assert (found["kind"], found["variant"], found["verdict"], found["findings"]) == (kind, "full", "complete", [])
-    assert found["why"] == "900 of 900 pictures lie and are named as in Partial-REID"
+    assert found["why"] == "900 of 900 pictures have the folders and names of Partial-REID"
 
 
 def test_a_rar(tree: Trees, tmp_path: Path, see: See) -> None:
@@ -260,7 +263,7 @@ def test_what_a_build_made(tree: Trees, tmp_path: Path, see: See) -> None:
     built = Path(od.build("partial-reid", tree("partial-reid"), tmp_path / "data").manifest)
     assert see(built, 0, "partial-reid")["next_command"] == f"occreid-prepare verify {built}"
     assert see(built.parent, 0, "partial-reid")["next_command"] == f"occreid-prepare verify {built.parent}"
-    assert see(built.parents[1], 1, "partial-reid")["next_command"] == f"occreid-prepare verify {built.parent}"
+    assert see(built.parents[1], 0, "partial-reid")["next_command"] == f"occreid-prepare verify {built.parent}"
     assert see(built.with_suffix(".json"), 0, "partial-reid")["next_command"] == f"occreid-prepare verify {built}"
 
 
@@ -633,7 +636,7 @@ def test_what_people_read(tree: Trees, command: Callable[..., Any], monkeypatch:
     said = command("doctor", path.name)
     assert said.out == (
         "Partial-REID_Dataset: partial-reid (full), subset\n"
-        "  because  899 of 899 pictures lie and are named as in Partial-REID\n"
+        "  because  899 of 899 pictures have the folders and names of Partial-REID\n"
         "  wrong    1 file is not of the set: notes.docx\n"
         "  wrong    299 of 300 images in whole_body_images (missing 060_005.jpg)\n"
         "Next: occreid-prepare build partial-reid --raw Partial-REID_Dataset --ignore notes.docx --allow-subset\n"
@@ -655,3 +658,26 @@ def test_the_real_archives(file: str, command: str) -> None:
         pytest.skip(f"the real archive {file} is not here")
     found = od.diagnose(DATA / file)
     assert (found.ok, found.verdict, found.next_command) == (True, "complete", command.format(DATA / file))
+
+
+def test_a_data_root_a_cut_off_build_and_a_twin_are_known(tmp_path: Path) -> None:
+    """A data root is told by its sets, a build that was killed as such, and a twin as drawn."""
+    drawn = twin("partial-reid", tmp_path / "twin", ids=3)
+    found = od.diagnose(drawn.tree)
+    assert [one.note for one in found.findings if one.code == "twin"] == [True]
+    build("partial-reid", drawn.tree, tmp_path / "data", allow_subset=True)
+    found = od.diagnose(tmp_path / "data")
+    assert found.ok
+    assert [one.code for one in found.findings] == ["data-root", "built"]
+    (tmp_path / "data" / "partial-reid" / ".building").mkdir()
+    (tmp_path / "data" / "partial-reid" / "manifest.json").unlink()
+    found = od.diagnose(tmp_path / "data" / "partial-reid")
+    assert (found.dataset, [one.code for one in found.findings], found.ok) == ("partial-reid", ["unfinished"], False)
+
+
+def test_a_copy_inside_a_build_is_refused_and_kept(tmp_path: Path) -> None:
+    """A build never clears a folder that was named as the copy to build."""
+    drawn = Path(twin("partial-reid", tmp_path / "data" / "partial-reid" / ".building" / "raw", ids=3).tree)
+    with pytest.raises(UsageError, match="which a build may clear"):
+        build("partial-reid", drawn, tmp_path / "data", allow_subset=True)
+    assert drawn.is_dir()

@@ -231,7 +231,7 @@ def test_an_inconsistent_record_is_refused(change: dict[str, Any], why: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("partialreid", "partial-reid"), ("Occluded-ReID", "occluded-reid"), ("market1501", "market-1501")],
+    [("partialreid", "partial-reid"), ("Ocluded-ReID", "occluded-reid"), ("market1501", "market-1501")],
 )
 def test_did_you_mean(name: str, meant: str) -> None:
     """A misspelt set or variant is answered with the one that was meant."""
@@ -239,6 +239,11 @@ def test_did_you_mean(name: str, meant: str) -> None:
         catalog.get(name)
     with pytest.raises(UnknownNameError, match="Did you mean train-only"):
         catalog.get("market-1501").variant("trainonly")
+
+
+def test_an_id_is_found_in_any_case() -> None:
+    """Partial-REID is partial-reid."""
+    assert catalog.get("Partial-REID").id == "partial-reid"
 
 
 def test_inferred_numbers_are_never_printed(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from occluded_datasets import errors
 from occluded_datasets.errors import (
     ArchiveError,
     FeatureError,
+    FetchError,
     ImageError,
     IncompleteError,
     InputError,
@@ -24,6 +25,7 @@ from occluded_datasets.errors import (
     ProtocolError,
     RecordError,
     StorageError,
+    UnavailableError,
     UnknownNameError,
     UnsafeNameError,
     UsageError,
@@ -45,6 +47,8 @@ PARENTS = {
     ManifestError: InputError,
     FeatureError: InputError,
     RecordError: InputError,
+    FetchError: OccludedDatasetsError,
+    UnavailableError: OccludedDatasetsError,
     StorageError: OccludedDatasetsError,
     IncompleteError: OccludedDatasetsError,
 }
@@ -77,9 +81,9 @@ def test_there_are_no_other_classes() -> None:
     assert all(child.__bases__ == (parent,) for child, parent in PARENTS.items())
 
 
-def test_exit_status_is_two_but_for_an_incomplete_copy() -> None:
+def test_exit_status_is_two_but_for_a_no() -> None:
     """1 says the answer is no; 2 says the question could not be answered."""
-    assert {kind.__name__ for kind in PARENTS if kind.exit_code == 1} == {"IncompleteError"}
+    assert {kind.__name__ for kind in PARENTS if kind.exit_code == 1} == {"IncompleteError", "UnavailableError"}
     assert {kind.exit_code for kind in PARENTS} == {1, 2}
 
 

@@ -38,6 +38,24 @@ def test_afpb_rows(dataset: str, shots: int, scores: tuple[float, ...]) -> None:
     assert {row.metric: row.value for row in rows} == dict(zip(("rank-1", "rank-5", "rank-10"), scores, strict=True))
 
 
+RECORD = {"verdict": "complete", "twin": False, "reference": "none known", "declared": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"twin": True}, "drawn"),
+        ({"verdict": "subset"}, "subset"),
+        ({"reference": "other pixels than"}, "other pixels"),
+    ],
+)
+def test_beside_a_twin_or_a_part_is_no(change: dict[str, object], word: str) -> None:
+    """No published number stands beside a score of drawn pictures, of a part, or of other pixels."""
+    found = beside({**RECORD, "protocol": "occluded-reid/transfer-all@00000000", **change})
+    assert {one.verdict for one in found} == {"no"}
+    assert all(word in one.reasons[0] for one in found)
+
+
 def test_every_row_cites() -> None:
     """Each row has a known set, a paper, a metric in per cent and a certainty; its protocol is ours or unstated."""
     known = {one.id.partition("@")[0] for dataset in catalog.ids() for one in protocols(dataset)}
@@ -59,14 +77,14 @@ def test_no_row_is_there_twice() -> None:
 def test_beside_another_protocol_is_no() -> None:
     """The paper's N-shot numbers never stand beside ours, nor partial-reid's beside a probe set that is unsaid."""
     for name in ("partial-reid/afpb-nshot-1", "partial-reid/transfer-all-occluded-probe"):
-        verdicts = beside({"protocol": f"{name}@00000000", "declared": {}})
+        verdicts = beside({**RECORD, "protocol": f"{name}@00000000"})
         assert verdicts
         assert {one.verdict for one in verdicts} == {"no"}
 
 
 def test_beside_the_same_protocol_names_conditions() -> None:
     """Under the same protocol each unstated or different condition is a reason."""
-    record = {"protocol": "occluded-reid/transfer-all@00000000", "declared": {"pretraining": "ImageNet"}}
+    record = {**RECORD, "protocol": "occluded-reid/transfer-all@00000000", "declared": {"pretraining": "ImageNet"}}
     found = {one.row.method: one for one in beside(record)}
     assert found["AFPB"].verdict == "no"
     assert found["PVPM"].verdict == "with care"
@@ -93,6 +111,6 @@ def test_the_command_says_which_may_stand_beside(tmp_path: Path) -> None:
     done = runner.invoke(group, ["compare", "--published", str(tmp_path / "score.json")])
     assert done.exit_code == 1  # on Partial-REID no paper's protocol is known to be one of ours
     assert "no: AFPB (N=1, one decision per identity): rank-1 78.52, rank-5 94.87, rank-10 98.03" in done.output
-    assert "its protocol is not one of ours" in done.output
+    assert "this score is of a twin" in done.output
     assert runner.invoke(group, ["compare", str(tmp_path / "score.json")]).exit_code == 2
     assert "78.52" in runner.invoke(group, ["published", "partial-reid"]).output
