@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from ..acquire import kind_of, member_names, unpack
+from ..acquire import kind_of, unpack
 from ..acquire.agreements import for_header
-from ..acquire.fetch import fetched
 from ..acquire.judge import was_first_seen
-from ..catalog import get, ids
+from ..catalog import get
 from ..catalog.files import published_files
 from ..catalog.spec import Dataset, Variant
-from ..errors import ImageError, IncompleteError, LayoutError, UsageError
-from ..files import storage_errors
+from ..errors import ImageError, IncompleteError, LayoutError
 from ..hashing import file_digests
-from ..layouts import TWIN_MARK, Arrangement, Verdict, arrange, guess, ignore_option, is_readme, judge, judge_copy
+from ..layouts import Arrangement, Verdict, arrange, ignore_option, judge, judge_copy
 from ..manifest import NOBODY, header_of, to_text
-from ..paths import data_root, safe_name
+from ..paths import data_root
 from ..scan import Scanned, scan, walk
 from .options import Built, Options
 from .rows import facts_of, table_of
+from .source import is_twin, listing, other_set, own_names, planned_names, read_lists, source_of
 from .workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -114,49 +111,16 @@ def build(
         "" if root is None else f" --root {shlex.quote(str(root))}",
     )  # fmt: skip
     space = Workspace(data_root(root).absolute() / facts.id)
-    source = _source(facts, space, raw)
+    source = source_of(facts, space, raw)
     if dry_run:
         return _plan(facts, chosen, source, options, space)
     with space.opened():
         return _Build(facts, chosen, source, options, space, executor, workers, progress).run()
 
 
-def _source(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | None) -> Path:
-    """Return the raw copy to read, or raise if there is none or it holds the data root."""
-    if raw is None:
-        held = space.raw.is_dir() and any(space.raw.iterdir())
-        archive = None if held or dataset.derivation else fetched(dataset, space.home.parent)
-        if archive is None and not held:
-            raise UsageError(
-                f"{dataset.id}: no raw copy was named and none is in {space.home}.",
-                f"{dataset.status_note}",
-                f"occreid-prepare build {dataset.id} --from-parent PATH, or --raw PATH"
-                if dataset.derivation
-                else f"occreid-prepare fetch {dataset.id}, or occreid-prepare build {dataset.id} --raw PATH   (zip, "
-                f"tar, rar or folder; see occreid-prepare info {dataset.id})",
-            )
-        return archive or space.raw
-    path = Path(raw).expanduser().absolute()
-    kind_of(path)
-    if space.home.resolve() in path.resolve().parents and path.resolve() != space.raw.resolve():
-        raise UsageError(
-            f"{dataset.id}: {path} lies inside {space.home}, which a build may clear.",
-            "Expected a copy of your own elsewhere.",
-            f"occreid-prepare build {dataset.id} --raw PATH, the copy that the earlier build was made from",
-        )
-    inside = space.home.resolve()
-    if path.is_dir() and path.resolve() != space.raw.resolve() and path.resolve() in (inside, *inside.parents):
-        raise UsageError(
-            f"{dataset.id}: the data root {space.home.parent} lies inside the raw folder {path}.",
-            "Expected them apart.",
-            "choose another --root",
-        )
-    return path
-
-
 def _plan(facts: Dataset, variant: Variant, source: Path, options: Options, space: Workspace) -> Built:
     """Return what would be built, from names alone."""
-    arrangement = _arrange(_names(source, options), facts, variant, options, source)
+    arrangement = _arrange(planned_names(source, options), facts, variant, options, source)
     verdict = judge_copy(arrangement.rows, facts, variant)
     identities = len({row.pid for row in arrangement.rows if row.role not in NOBODY})
     return Built(
@@ -165,34 +129,16 @@ def _plan(facts: Dataset, variant: Variant, source: Path, options: Options, spac
     )  # fmt: skip
 
 
-def _names(source: Path, options: Options) -> list[str]:
-    """Return the names that unpacking would give; a copy that holds zips is unpacked into a temporary folder."""
-    names = member_names(source, options.password)
-    if not any(name.lower().endswith(".zip") for name in names):
-        return names
-    with tempfile.TemporaryDirectory() as folder:
-        return unpack(source, Path(folder), password=options.password).names
-
-
 def _arrange(names: Sequence[str], facts: Dataset, variant: Variant, options: Options, source: Path) -> Arrangement:
     try:
         return arrange(names, facts, variant, extension=options.extension, ignore=options.ignore)
     except LayoutError as error:
-        other = _other_set(names, facts)
+        other = other_set(names, facts)
         if other:
             command = f"occreid-prepare build {other} --raw {shlex.quote(str(source))}{options.place}"
             raise LayoutError(f"{error.what} It looks like {other}.", error.why, command) from error
         command = f"occreid-prepare doctor {shlex.quote(str(source))}"
         raise LayoutError(error.what, error.why, error.next_command or command) from error
-
-
-def _other_set(names: Sequence[str], facts: Dataset) -> str:
-    """Return the id of another dataset, with its variant, that these names are all of; empty if there is none."""
-    for one in guess(names, (get(dataset) for dataset in ids() if dataset != facts.id)):
-        if one.refusal is None and one.matched == one.pictures:
-            flag = "" if one.variant == one.dataset.variants[0] else f" --variant {one.variant.name}"
-            return one.dataset.id + flag
-    return ""
 
 
 class _Build:
@@ -223,8 +169,8 @@ class _Build:
         tree = self.raw if in_place else self.space.staging / "raw"
         names, archives, skipped = self._tree(tree, source, in_place)
         arrangement = _arrange(names, self.facts, self.variant, self.options, self.raw)
-        lists = _read_lists(tree, names, self.facts)
-        twin = _is_twin(tree, names)
+        lists = read_lists(tree, names, self.facts)
+        twin = is_twin(tree, names)
         verdict = judge_copy(arrangement.rows, self.facts, self.variant, lists)
         self._require_accepted(verdict, arrangement)
         table = table_of(arrangement.rows, self._scan(tree, [row.name for row in arrangement.rows]), self.facts)
@@ -252,7 +198,7 @@ class _Build:
         if in_place:
             return {**((self.space.read_note() or {}).get("source") or {"path": str(self.raw)}), **asked}
         if self.raw.is_dir():
-            return {"path": str(self.raw), "listing": _listing(self.raw), **asked}
+            return {"path": str(self.raw), "listing": listing(self.raw), **asked}
         status = self.raw.stat()
         return {"path": str(self.raw), "size": status.st_size, "mtime_ns": status.st_mtime_ns, **asked}
 
@@ -261,7 +207,7 @@ class _Build:
     ) -> tuple[list[str], list[dict[str, Any]], dict[str, int]]:
         """Return the names of the unpacked tree, what it was unpacked from and what was skipped on the way."""
         if in_place:
-            return _own_names(tree), [{"name": "raw", "kind": "folder"}], {}
+            return own_names(tree), [{"name": "raw", "kind": "folder"}], {}
         kind = kind_of(self.raw)
         archives = [{"name": self.raw.name, "kind": "folder"}] if kind == "folder" else [self._archive(kind)]
         skipped = self.space.staged(source)
@@ -353,47 +299,6 @@ class _Build:
 def _part_of(image_id: str, facts: Dataset) -> str:
     inner = image_id[len(facts.id) + 1 :]
     return next(part.folder for part in facts.parts if inner.startswith(f"{part.folder}/"))
-
-
-def _own_names(tree: Path) -> list[str]:
-    """Return the names of a tree that is used where it lies, under the rule that archives meet."""
-    names = []
-    for name, entry in walk(tree):
-        if entry.is_symlink():
-            raise LayoutError(f"{tree / name} is a symbolic link.", "Expected regular files and folders only.")
-        names.append(safe_name(name))
-    return names
-
-
-def _listing(folder: Path) -> str:
-    """Return a digest of the names, sizes and times below a folder."""
-    digest = hashlib.sha256()
-    with storage_errors(str(folder)):
-        for name, entry in walk(folder):
-            status = entry.stat(follow_symlinks=False)
-            digest.update(f"{name}\t{status.st_size}\t{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _read_lists(tree: Path, names: Sequence[str], facts: Dataset) -> dict[str, str]:
-    """Return the text of the set's published name lists that are in the tree."""
-    wanted = {name.lower(): name for name, _ in facts.lists}
-    found = {}
-    for name in names:
-        key = wanted.get(name.rsplit("/", 1)[-1].lower())
-        if key:
-            found[key] = (tree / name).read_bytes().decode("utf-8", "replace")
-    return found
-
-
-def _is_twin(tree: Path, names: Sequence[str]) -> bool:
-    """Return whether a readme in the tree says that its pictures are drawn."""
-    mark = TWIN_MARK.encode()
-    for name in filter(is_readme, names):
-        with (tree / name).open("rb") as stream:
-            if stream.read(len(mark)) == mark:
-                return True
-    return False
 
 
 def _reference(header: Mapping[str, Any], variant: Variant) -> str:
