@@ -1,0 +1,11 @@
+"""Synthetic occlusion that anyone can rebuild to the pixel."""
+
+from __future__ import annotations
+
+from .placement import Box
+from .pool import Pool
+from .recipe import Recipe, presets
+from .simulator import Batch, Occluded, Simulator
+from .work import Record
+
+__all__ = ["Batch", "Box", "Occluded", "Pool", "Recipe", "Record", "Simulator", "presets"]

@@ -1,0 +1,161 @@
+"""The training pictures that occluders are cut from, kept apart from every test identity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import InputError, UsageError
+from ..hashing import merge_digests
+from ..images import decode
+from ..manifest import NOBODY
+from ..paths import contained
+from .keyed import below
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ..manifest import Manifest
+
+KEPT = 256
+"""Decoded pictures that a pool remembers."""
+
+
+class Source(NamedTuple):
+    """One picture that may occlude others."""
+
+    image_id: str
+    pid: int
+    file: str
+    sha256: str
+    pixel_sha256: str
+    mask: str = ""
+
+
+@dataclass
+class Pool:
+    """Pictures of training identities, and a keyed choice among the other people's.
+
+    Parameters
+    ----------
+    dataset : str
+        The set that the identities are of; equal numbers of another set are other people.
+    people : mapping of int to sequence of Source
+        Pictures by identity.
+    """
+
+    dataset: str
+    people: Mapping[int, Sequence[Source]]
+    pids: tuple[int, ...] = field(init=False)
+    hash: str = field(init=False)
+    _seen: OrderedDict[str, Any] = field(init=False, repr=False, default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.pids = tuple(sorted(self.people))
+        rows = (f"{pid}|{one.pixel_sha256}" for pid in self.pids for one in self.people[pid])
+        self.hash = merge_digests(hashlib.sha256(row.encode()).digest() for row in rows)
+
+    @classmethod
+    def of(cls, manifest: Manifest, masks: Path | None = None) -> Pool:
+        """Return the pool of a manifest's training rows.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            Rows of split ``train`` with body ``full`` are taken, junk and distractors never.
+        masks : Path, optional
+            A folder with the mask of each picture: its path with the suffix ``.png``. Rows without one are left out.
+
+        Raises
+        ------
+        UsageError
+            If no row may give an occluder.
+        """
+        frame = manifest.frame
+        rows = frame[(frame["split"] == "train") & (frame["body"] == "full") & ~frame["role"].isin(NOBODY)]
+        people: dict[int, list[Source]] = {}
+        names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
+        cells = zip(*(rows[name] for name in names), strict=True)
+        for image_id, pid, root, path, sha256, pixels in cells:
+            mask = (masks / path).with_suffix(".png") if masks else None
+            if mask is None or mask.is_file():
+                place = str(contained(manifest.root(root), path))
+                source = Source(image_id, int(pid), place, sha256, pixels, str(mask or ""))
+                people.setdefault(int(pid), []).append(source)
+        if len(people) < 2:
+            raise UsageError(
+                f"{manifest.dataset}: no occluders can be cut from this manifest.",
+                f"Expected full-body rows of split train of two identities or more, found {len(people)} identities"
+                + (f" with masks in {masks}." if masks else "."),
+                "name a set with a training part: --pool MANIFEST",
+            )
+        order = {pid: sorted(own, key=lambda one: (one.pixel_sha256, one.image_id)) for pid, own in people.items()}
+        return cls(manifest.dataset, order)
+
+    def pick(self, person: int, picture: int, pid: int | None) -> Source:
+        """Return a picture of an identity other than `pid`, from two words: who, and which of theirs."""
+        count = len(self.pids)
+        own = self._place(pid)
+        at = below(person, count - (own is not None))
+        if own is not None and at >= own:
+            at += 1
+        pictures = self.people[self.pids[at]]
+        return pictures[below(picture, len(pictures))]
+
+    def _place(self, pid: int | None) -> int | None:
+        from bisect import bisect_left
+
+        if pid is None or pid not in self.people:
+            return None
+        return bisect_left(self.pids, pid)
+
+    def pixels(self, source: Source) -> npt.NDArray[np.uint8]:
+        """Return the picture, shape (H, W, 3), read once and checked against its hash.
+
+        Raises
+        ------
+        InputError
+            If the file is gone or is not the one of the manifest.
+        """
+        pixels: npt.NDArray[np.uint8] = self._remembered(
+            source.file, lambda: _read(source.image_id, source.file, source.sha256)
+        )
+        return pixels
+
+    def mask(self, source: Source) -> npt.NDArray[np.uint8] | None:
+        """Return the mask of the person, shape (H, W), 255 where it is; None where the pool has no masks."""
+        if not source.mask:
+            return None
+        mask: npt.NDArray[np.uint8] = self._remembered(
+            source.mask, lambda: _read(source.image_id, source.mask, "")[..., 0]
+        )
+        return mask
+
+    def _remembered(self, name: str, make: Any) -> Any:
+        if name in self._seen:
+            self._seen.move_to_end(name)
+            return self._seen[name]
+        value = self._seen[name] = make()
+        if len(self._seen) > KEPT:
+            self._seen.popitem(last=False)
+        return value
+
+
+def _read(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise InputError(f"{image_id}: {file} cannot be read.", f"The system says: {error.strerror}.") from error
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 and found != sha256:
+        raise InputError(
+            f"{image_id}: {file} is not the picture of the manifest.",
+            f"Expected sha256 {sha256}, found {found}.",
+            "occreid-prepare verify the manifest, or build the set again",
+        )
+    return decode(data, image_id)
