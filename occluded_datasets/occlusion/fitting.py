@@ -132,7 +132,7 @@ def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int) -> 
     """Return the item at a given size, as far in the picture as it must be to hide about `target` pixels.
 
     It comes from the left where u is 0, from the right where u is 1, else from below; along the edge it stands where
-    the place says. What it cannot hide even when it is wholly inside is missing: the caller sees that.
+    the place says. Where it cannot hide that much even when it is wholly inside, it is made larger.
 
     Parameters
     ----------
@@ -155,7 +155,9 @@ def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int) -> 
 
     most = min(w, canvas.width) if at.u in (0, PPM) else min(h, canvas.height)
     step = _least(lambda value: _hidden(canvas, moved(value)) >= target, 1, most)
-    return min((moved(step), moved(max(1, step - 1))), key=lambda one: abs(_hidden(canvas, one) - target))
+    best = min((moved(step), moved(max(1, step - 1))), key=lambda one: abs(_hidden(canvas, one) - target))
+    short = step == most and (target - _hidden(canvas, best)) * PPM > TOLERANCE * canvas.whole
+    return silhouette(canvas, target, item, at) if short else best
 
 
 def _rendered(canvas: Canvas, area: int, item: Item, at: Place) -> Fitted:

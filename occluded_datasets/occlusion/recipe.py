@@ -130,7 +130,8 @@ class Recipe:
         Parameters
         ----------
         what : str, path, mapping or Recipe
-            A name of `presets`, or rules as docs/reference/recipes.md says them.
+            A name of `presets`; a kind of occluder that no preset is named after, for one of 10 to 40 % over the
+            lower body; a ``.json`` file, or rules as docs/reference/recipes.md says them.
         **changes
             Values that replace those of every arm (``occluder``, ``placement``, ``fraction``, ``aspect``, ``count``,
             ``of``, ``feather``, ``colour_match``, ``shadow``, ``options``), or the recipe's ``probability``.
@@ -169,6 +170,12 @@ def presets() -> tuple[str, ...]:
 
 
 def _preset(name: str) -> Mapping[str, Any]:
+    if name in OCCLUDERS and name not in presets():
+        return {
+            "schema": 1,
+            "name": name,
+            "arms": [{"occluder": name, "placement": "lower-body", "fraction": [0.1, 0.4]}],
+        }
     if name not in presets():
         raise UnknownNameError.of("preset", name, presets(), LISTING)
     return dict(json.loads(resources.files(PACKAGE).joinpath("recipes", f"{name}.json").read_text("utf-8")))
