@@ -120,16 +120,15 @@ class Pool:
         InputError
             If the file is gone or is not the one of the manifest.
         """
-        return read_picture(source.image_id, source.file, source.sha256)
+        return remembered(source.image_id, source.file, source.sha256)
 
     def mask(self, source: Source) -> npt.NDArray[np.uint8] | None:
         """Return the mask of the person, shape (H, W), 255 where it is; None where the pool has no masks."""
-        return read_picture(source.image_id, source.mask)[..., 0] if source.mask else None
+        return remembered(source.image_id, source.mask)[..., 0] if source.mask else None
 
 
-@lru_cache(maxsize=KEPT)
 def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.uint8]:
-    """Return a picture's pixels, shape (H, W, 3), read-only; the last ones read are remembered.
+    """Return a picture's pixels, shape (H, W, 3), read-only.
 
     Raises
     ------
@@ -154,3 +153,9 @@ def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.u
     pixels = decode(data, image_id)
     pixels.flags.writeable = False
     return pixels
+
+
+@lru_cache(maxsize=KEPT)
+def remembered(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.uint8]:
+    """Return what `read_picture` does, the last ones from memory."""
+    return read_picture(image_id, file, sha256)

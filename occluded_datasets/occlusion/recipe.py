@@ -177,7 +177,7 @@ def _preset(name: str) -> Mapping[str, Any]:
             "arms": [{"occluder": name, "placement": "lower-body", "fraction": [0.1, 0.4]}],
         }
     if name not in presets():
-        raise UnknownNameError.of("preset", name, presets(), LISTING)
+        raise UnknownNameError.of("preset or occluder", name, {*presets(), *OCCLUDERS}, LISTING)
     return dict(json.loads(resources.files(PACKAGE).joinpath("recipes", f"{name}.json").read_text("utf-8")))
 
 
