@@ -69,13 +69,14 @@ class Canvas(NamedTuple):
 def rectangle(canvas: Canvas, target: int, aspect: int, at: Place) -> Box:
     """Return the box at a place that hides about `target` of the canvas's pixels."""
 
-    def box(area: int) -> Box:
-        w, h = sized(area, aspect, at.span, canvas.width, canvas.height)
-        return stood(at, w, h, canvas.width, canvas.height)
-
+    width, height = canvas.width, canvas.height
     if canvas.running is None:
-        return box(target)
-    area = _least(lambda value: canvas.hidden_by(box(value)) >= target, 1, canvas.width * canvas.height)
+        return stood(at, *sized(target, aspect, at.span, width, height), width, height)
+
+    def box(area: int) -> Box:
+        return stood(at, *sized(area, aspect, at.span, width, height), width, height)
+
+    area = _least(lambda value: canvas.hidden_by(box(value)) >= target, 1, width * height)
     return min((box(area), box(max(1, area - 1))), key=lambda one: abs(canvas.hidden_by(one) - target))
 
 

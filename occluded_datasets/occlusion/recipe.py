@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,17 @@ class Arm:
     colour_match: int
     shadow: int
     options: Mapping[str, Any]
+
+    @cached_property
+    def window(self) -> tuple[int, int]:
+        """Least and most width of the piece of background that is enlarged, as a share of the picture's."""
+        return _ppm_pair(self.options["window"])
+
+    @cached_property
+    def scale(self) -> tuple[int, int] | None:
+        """Least and most height of a silhouette as a share of the picture's; None: whatever the fraction needs."""
+        scale = self.options["scale"]
+        return None if scale is None else _ppm_pair(scale)
 
 
 @dataclass(frozen=True)
@@ -292,6 +303,11 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
         raise ValueError(f"kinds: expected a list of names, found {options['kinds']!r}")
     if kind == "random-erasing" and not (type(options["attempts"]) is int and 1 <= options["attempts"] <= 1000):
         raise ValueError(f"attempts: expected a whole number from 1 to 1000, found {options['attempts']!r}")
+
+
+def _ppm_pair(shares: Any) -> tuple[int, int]:
+    low, high = shares
+    return round(low * PPM), round(high * PPM)
 
 
 def _ppm(value: Any, name: str, low: float, high: float) -> int:

@@ -90,7 +90,7 @@ class Simulator:
         if "bank" in self.recipe.kinds and bank is None:
             self.bank = _drawn()
         self._weights = tuple(arm.weight for arm in self.recipe.arms)
-        self._chosen = [_choice(self.bank, arm) for arm in self.recipe.arms]
+        self._sources = [Sources(pool, self.bank, _choice(self.bank, arm)) for arm in self.recipe.arms]
 
     def __call__(
         self,
@@ -212,7 +212,7 @@ class Simulator:
                 "give masks, or say of: box",
             )
         canvas = Canvas.of(out.shape[1], out.shape[0], person if arm.of == "person" else None)
-        work = Work(key, arm, canvas, Sources(self.pool, self.bank, self._chosen[number], pid))
+        work = Work(key, arm, canvas, self._sources[number], pid)
         if arm.occluder == "random-erasing":
             return work.erase(out, mask)
         if arm.occluder == "partial-crop":
