@@ -76,13 +76,13 @@ class Protocol:
         'source-gallery-level-30'
         """
         try:
-            percent = f"{100 * float(level):g}".replace(".", "-")
+            words = f"{100 * float(level):g}".replace(".", "-")
         except ValueError:
-            percent = ""
-        if not re.fullmatch(r"[0-9]+(-[0-9]+)?", percent):
-            raise ProtocolError(f"level {level!r}: not a level.", "Expected a fraction as the manifest writes it: 0.3.")
+            words = level
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", words):
+            raise ProtocolError(f"level {level!r}: not a level.", "Expected it as the manifest writes it: 0.3.")
         probe = {**self.rules["probe"], "level": [level]}
-        return Protocol({**self.rules, "name": f"{self.name}-level-{percent}", "probe": probe})
+        return Protocol({**self.rules, "name": f"{self.name}-level-{words}", "probe": probe})
 
     def removes_cameras(self, probe: pd.DataFrame, gallery: pd.DataFrame) -> bool:
         """Whether gallery pictures of the probe's identity and camera are removed, given the rows' cameras."""

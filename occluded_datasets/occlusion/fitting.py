@@ -68,7 +68,6 @@ class Canvas(NamedTuple):
 
 def rectangle(canvas: Canvas, target: int, aspect: int, at: Place) -> Box:
     """Return the box at a place that hides about `target` of the canvas's pixels."""
-
     width, height = canvas.width, canvas.height
     if canvas.running is None:
         return stood(at, *sized(target, aspect, at.span, width, height), width, height)

@@ -21,8 +21,8 @@ from .occluders import Items
 from .pool import Pool
 from .recipe import Recipe
 from .rows import record_cells
-from .simulate import SHARD, clean_rows, pool_of_workers, versions_of
-from .versions import Clean, Made, Output, Version, make_shard, name_of
+from .simulate import SHARD, clean_rows, pool_of_workers
+from .versions import Clean, Family, Made, Output, Version, make_shard, name_of, versions_of
 
 Row = Mapping[str, str]
 
@@ -113,7 +113,8 @@ def replay(
     rows = _rows(simulated)
     claims, missing = _claims(rows, source, by_name)
     frame = source.frame[source.frame["image_id"].isin(set(claims))]
-    clean = clean_rows(source, frame, versions[0].simulator.pool, masks)
+    taken = next((one.simulator.pool for one in versions if one.simulator.pool is not None), None)
+    clean = clean_rows(source, frame, taken, masks)
     target = None if out is None else Path(out)
     differing: dict[str, str] = {}
     work = _Replayed(clean, versions, claims, simulated, plan, differing)
@@ -185,7 +186,7 @@ class _Replayed(NamedTuple):
 
 def _plan(simulated: Manifest) -> Mapping[str, Any]:
     plan = simulated.header.get("recipe")
-    if simulated.dataset != "simulated" or not isinstance(plan, Mapping) or "recipe" not in plan:
+    if simulated.dataset != "simulated" or not isinstance(plan, Mapping) or "families" not in plan:
         raise UsageError(
             f"{simulated.dataset}: no simulated set.", "Expected a manifest that occreid-prepare simulate wrote.",
             "occreid-prepare simulate MANIFEST --out DIR",
@@ -197,15 +198,17 @@ def _versions(
     plan: Mapping[str, Any], source: Manifest, pool: Manifest | None, masks: Path | None, bank: Items | None
 ) -> list[Version]:
     """Return the versions of the plan, sure that recipe, pool and bank are those it names."""
-    recipe = Recipe.of(plan["recipe"])
-    _require_same("recipe", plan["recipe"]["id"], recipe.id, "this version of the package reads it otherwise")
+    families = []
+    for one in plan["families"]:
+        recipe = Recipe.of(one["recipe"])
+        _require_same("recipe", one["recipe"]["id"], recipe.id, "this version of the package reads it otherwise")
+        families.append(Family(recipe, tuple(one["levels"]), one["name"]))
     taken = None
     if plan["pool"]:
         taken = Pool.of(source if pool is None else pool, masks)
         _require_same("pool", plan["pool"]["hash"], taken.hash, "name the set it was cut from: --pool MANIFEST")
-    levels = [float(level) for level in plan["levels"]]
-    versions = versions_of(recipe, plan["seed"], levels, plan["copies"], taken, bank)
-    own = versions[0].simulator.bank
+    versions = versions_of(families, plan["seed"], plan["copies"], taken, bank)
+    own = next((one.simulator.bank for one in versions if one.simulator.bank is not None), None)
     if plan["bank"] and own is not None:
         _require_same("bank", plan["bank"]["hash"], own.hash, "name the bank it was made with: --bank DIR")
     return versions

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
 from ..files import storage_errors
@@ -21,10 +21,9 @@ from .occluders import Items
 from .pool import Pool
 from .recipe import POOLED, Recipe
 from .rows import facts_of, table_of
-from .selection import select
-from .simulator import Simulator
+from .selection import Selection, select
 from .staging import Staging
-from .versions import Clean, Made, Output, Version, make_shard, name_of
+from .versions import Clean, Family, Made, Output, Version, make_shard, name_of, versions_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,32 +146,81 @@ def simulate(
     >>> done.pictures, done.referred, done.skipped
     (10, 10, {'body occluded': 10, 'body partial': 10})
     """
-    if format not in FORMATS or not 1 <= quality <= 100 or copies < 1:
+    chosen = Recipe.of(recipe)
+    families = [Family(chosen, tuple(levels))]
+    sources = Sources(pool, pool_masks, masks, bank)
+    what = Options(seed, copies, format, quality, rows_only)
+    selection = select(source, rows, gallery, allow_occluded)
+    return write_set(
+        source, Path(out), families, selection, sources, what, replace=replace, workers=workers, executor=executor,
+        progress=progress,
+    )  # fmt: skip
+
+
+class Sources(NamedTuple):
+    """Where occluders and masks come from, as `simulate` says."""
+
+    pool: Manifest | None = None
+    pool_masks: Path | None = None
+    masks: Path | None = None
+    bank: Items | None = None
+
+
+class Options(NamedTuple):
+    """What decides how a set is written, as `simulate` says."""
+
+    seed: int = 0
+    copies: int = 1
+    format: str = "png"
+    quality: int = 92
+    rows_only: bool = False
+
+
+def write_set(
+    source: Manifest,
+    out: Path,
+    families: Sequence[Family],
+    selection: Selection,
+    sources: Sources,
+    what: Options,
+    *,
+    name: str = "",
+    replace: bool = False,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Simulated:
+    """Write a simulated set of one or several families to `out`; see `simulate`, which is the case of one.
+
+    Parameters
+    ----------
+    name : str
+        What the variant is called; by default the recipe.
+    """
+    if what.format not in FORMATS or not 1 <= what.quality <= 100 or what.copies < 1:
         raise UsageError(
-            f"format {format}, quality {quality}, copies {copies}: not possible.",
+            f"format {what.format}, quality {what.quality}, copies {what.copies}: not possible.",
             f"Expected {' or '.join(FORMATS)}, 1 to 100, and 1 or more.",
         )
-    chosen = Recipe.of(recipe)
-    taken = _pool(chosen, source, pool, pool_masks)
-    versions = versions_of(chosen, seed, levels, copies, taken, bank)
-    selection = select(source, rows, gallery, allow_occluded)
-    clean = clean_rows(source, selection.occluded, taken, masks)
-    out = Path(out)
-    output = Output(None if rows_only else str(out), format, quality)
+    pooled = any(family.recipe.kinds & set(POOLED) for family in families)
+    pool = Pool.of(sources.pool or source, sources.pool_masks) if pooled else None
+    versions = versions_of(families, what.seed, what.copies, pool, sources.bank)
+    clean = clean_rows(source, selection.occluded, pool, sources.masks)
+    output = Output(None if what.rows_only else str(out), what.format, what.quality)
     plan = {
-        **plan_of(chosen, seed, levels, copies, taken, versions, output),
+        **plan_of(families, what, pool, versions),
         "source": source.fingerprint,
         "pictures": merge_digests(bytes.fromhex(one.pixel_sha256) for one in clean),
-        "masks": masks is not None,
+        "masks": sources.masks is not None,
         "referred": len(selection.clean),
-        "rows_only": rows_only,
     }
-    staging = Staging(out, plan, set() if rows_only else {one.image_id.rpartition("/")[0] for one in clean})
+    folders = set() if what.rows_only else {one.image_id.rpartition("/")[0] for one in clean}
+    staging = Staging(out, plan, folders)
     with storage_errors(str(out)), staging.opened(replace) as finished:
         if finished is not None:
             return _report(staging.manifest, finished, unchanged=True)
         shards = [(start, clean[start : start + SHARD]) for start in range(0, len(clean), SHARD)]
-        target = output._replace(folder=None if rows_only else str(staging.folder))
+        target = output._replace(folder=None if what.rows_only else str(staging.folder))
         made: list[Made] = []
         with pool_of_workers(executor, workers) as who:
             for number, part in enumerate(_run(staging, shards, versions, target, who), start=1):
@@ -180,7 +228,7 @@ def simulate(
                 if progress:
                     progress(min(number * SHARD, len(clean)), len(clean))
         texts = table_of(source, selection.occluded, selection.clean, made, versions, output)
-        facts = facts_of(source, plan, selection.skipped, chosen.name)
+        facts = facts_of(source, plan, selection.skipped, name or families[0].recipe.name)
         facts["simulation"] = {
             "pictures": len(made),
             "referred": len(selection.clean),
@@ -194,51 +242,21 @@ def simulate(
     return _report(staging.manifest, header)
 
 
-def versions_of(
-    recipe: Recipe, seed: int, levels: Sequence[float], copies: int, pool: Pool | None, bank: Items | None
-) -> list[Version]:
-    """Return every way in which each picture is occluded."""
-    names = [f"{level:g}" for level in levels]
-    if len(set(names)) != len(names):
-        raise UsageError(f"levels: {', '.join(names)}.", "Expected each once.")
-    if levels:
-        simulators = [Simulator(Recipe.of(recipe, fraction=(one, one)), seed, pool, bank) for one in levels]
-        return [
-            Version(simulator, name, copy)
-            for simulator, name in zip(simulators, names, strict=True)
-            for copy in range(copies)
-        ]
-    simulator = Simulator(recipe, seed, pool, bank)
-    return [Version(simulator, "", copy) for copy in range(copies)]
-
-
 def plan_of(
-    recipe: Recipe,
-    seed: int,
-    levels: Sequence[float],
-    copies: int,
-    pool: Pool | None,
-    versions: Sequence[Version],
-    output: Output,
+    families: Sequence[Family], what: Options, pool: Pool | None, versions: Sequence[Version]
 ) -> dict[str, Any]:
     """Return every parameter that decides a pixel, as the header keeps it."""
-    bank = versions[0].simulator.bank
+    bank = next((one.simulator.bank for one in versions if one.simulator.bank is not None), None)
     return {
-        "recipe": recipe.to_dict(),
-        "seed": seed,
-        "levels": [f"{level:g}" for level in levels],
-        "copies": copies,
+        "families": [family.to_dict() for family in families],
+        "seed": what.seed,
+        "copies": what.copies,
         "pool": None if pool is None else {"dataset": pool.dataset, "hash": pool.hash},
         "bank": None if bank is None else {"hash": bank.hash},
-        "format": output.format,
-        "quality": output.quality if output.format == "jpeg" else None,
+        "format": what.format,
+        "quality": what.quality if what.format == "jpeg" else None,
+        "rows_only": what.rows_only,
     }
-
-
-def _pool(recipe: Recipe, source: Manifest, pool: Manifest | None, masks: Path | None) -> Pool | None:
-    if not recipe.kinds & set(POOLED):
-        return None
-    return Pool.of(source if pool is None else pool, masks)
 
 
 def clean_rows(source: Manifest, rows: pd.DataFrame, pool: Pool | None, masks: Path | None) -> list[Clean]:
@@ -308,8 +326,8 @@ def _places(source: Manifest, out: Path) -> dict[str, str]:
 
 def _report(path: Path, header: Mapping[str, Any], unchanged: bool = False) -> Simulated:
     plan, counts = header["recipe"], header["simulation"]
+    ids = " ".join(family["recipe"]["id"] for family in plan["families"])
     return Simulated(
-        str(path), plan["recipe"]["id"], plan["seed"], header["variant"].partition("/")[0], **counts,
-        skipped=dict(header["skipped"]), fingerprint=header["fingerprint"], rows_only=plan["rows_only"],
-        unchanged=unchanged,
+        str(path), ids, plan["seed"], header["variant"].partition("/")[0], **counts, skipped=dict(header["skipped"]),
+        fingerprint=header["fingerprint"], rows_only=plan["rows_only"], unchanged=unchanged,
     )  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import InputError
+from ..errors import InputError, UsageError
 from ..hashing import pixel_digest
 from ..images import decode, encode
-from .pool import read_picture
+from .occluders import Items
+from .pool import Pool, read_picture
+from .recipe import POOLED, Recipe
 from .simulator import Simulator
 from .work import Record
 
@@ -52,17 +54,60 @@ class Clean(NamedTuple):
         return pixels
 
 
+class Family(NamedTuple):
+    """A recipe and its levels (none for the recipe's own range); a set of several families names each."""
+
+    recipe: Recipe
+    levels: tuple[float, ...] = ()
+    name: str = ""
+
+    def level_names(self) -> list[str]:
+        """Return what the column `level` says: ``0.3``, or ``noise-30`` in a set of several families.
+
+        Raises
+        ------
+        UsageError
+            If a level stands there twice.
+        """
+        names = [f"{self.name}-{100 * one:g}" if self.name else f"{one:g}" for one in self.levels]
+        if len(set(names)) != len(names):
+            raise UsageError(f"levels: {', '.join(names)}.", "Expected each once.")
+        return names
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form that a header keeps."""
+        return {"name": self.name, "recipe": self.recipe.to_dict(), "levels": list(self.levels)}
+
+
 class Version(NamedTuple):
     """One way to occlude each picture: a simulator, its level as text (empty for the recipe's range), and the copy."""
 
     simulator: Simulator
+    family: Family
     level: str
     copy: int
 
     @property
     def name(self) -> str:
         """What is added to a picture's name."""
-        return "-".join([self.simulator.recipe.name, *([self.level] if self.level else []), str(self.copy)])
+        words = [self.family.recipe.name] if not self.family.name else []
+        return "-".join([*words, *([self.level] if self.level else []), str(self.copy)])
+
+
+def versions_of(
+    families: Sequence[Family], seed: int, copies: int, pool: Pool | None, bank: Items | None
+) -> list[Version]:
+    """Return every way in which each picture is occluded."""
+    versions = []
+    for family in families:
+        pairs: list[tuple[str, float | None]] = [*zip(family.level_names(), family.levels, strict=True)]
+        pairs = pairs or [("", None)]
+        for name, level in pairs:
+            recipe = family.recipe if level is None else Recipe.of(family.recipe, fraction=(level, level))
+            needed = pool if recipe.kinds & set(POOLED) else None
+            simulator = Simulator(recipe, seed, needed, bank if "bank" in recipe.kinds else None)
+            versions += [Version(simulator, family, name, copy) for copy in range(copies)]
+    return versions
 
 
 class Output(NamedTuple):

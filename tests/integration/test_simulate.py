@@ -46,7 +46,7 @@ def source(home: Path) -> Manifest:
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Return every file of a set but where its roots are."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".places.json")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (".places.json", ".lock"))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
@@ -95,7 +95,7 @@ def test_the_manifest_is_whole(source: Manifest, tmp_path: Path) -> None:
         mask = decode((tmp_path / "occ" / str(row.mask_path)).read_bytes())[..., 0]
         assert round((mask > 0).mean(), 6) == pytest.approx(row.occluded_fraction, abs=2e-6)
     header = manifest.header
-    assert header["recipe"]["recipe"]["id"] == Recipe.of("afpb").id
+    assert header["recipe"]["families"][0]["recipe"]["id"] == Recipe.of("afpb").id
     assert header["roots"] == {"market-1501": source.fingerprint}
     assert not header["redistributable"]
     assert header["twin"]
