@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .dice import Dice
 from .paint import Colour, Floats, Image, clouds, to_u8
 
 
@@ -51,7 +52,7 @@ def rounded(image: Image, left: int, right: int, light: float = -0.25) -> None:
     lit(part, np.broadcast_to(gain.astype(np.float32), part.shape[:2]))
 
 
-def rough(image: Image, rng: np.random.Generator, amount: float, cell: tuple[int, int]) -> None:
+def rough(image: Image, rng: Dice, amount: float, cell: tuple[int, int]) -> None:
     """Make a surface uneven; `cell` is the (height, width) of its coarsest stains."""
     height, width = image.shape[:2]
     lit(image, 1 + clouds(rng, height, width, cell, 3) * np.float32(amount))
