@@ -11,7 +11,7 @@ from .dice import Dice
 from .paint import Colour, between, clouds, jitter, scaled
 from .prop import Sprite, lit, poly, rect, rough, rounded, sheet
 
-_PAINTS: tuple[Colour, ...] = (
+PAINTS: tuple[Colour, ...] = (
     (196, 200, 204),
     (54, 56, 62),
     (150, 34, 36),
@@ -25,7 +25,7 @@ _PAINTS: tuple[Colour, ...] = (
 def car(rng: Dice) -> Sprite:
     """Paint a car's side with bonnet, window, door line and wheel."""
     image = sheet(900, 330)
-    paint = jitter(rng, _PAINTS[int(rng.integers(len(_PAINTS)))], 12)
+    paint = jitter(rng, PAINTS[int(rng.integers(len(PAINTS)))], 12)
     body = [
         (8, 300),
         (4, 196),
@@ -83,7 +83,7 @@ def bicycle(rng: Dice) -> Sprite:
     for k in range(4):
         x, tone = (
             90 + 105 * k + int(between(rng, -14, 14)),
-            jitter(rng, _PAINTS[int(rng.integers(len(_PAINTS)))], 20),
+            jitter(rng, PAINTS[int(rng.integers(len(PAINTS)))], 20),
         )
         for cx in (x, x + 190):
             cv2.circle(image, (cx, 240), 80, (30, 30, 32, 255), 11)

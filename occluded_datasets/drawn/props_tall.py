@@ -10,7 +10,8 @@ from .paint import Colour, Image, clouds, jitter, scaled
 from .prop import Sprite, lit, poly, rect, rough, rounded, sheet
 
 
-def _foliage(image: Image, rng: Dice, count: int, green: Colour, reach: float) -> None:
+def foliage(image: Image, rng: Dice, count: int, green: Colour, reach: float) -> None:
+    """Paint `count` leaves, dark ones behind, over the part of a sheet that `reach` (0..1) spans."""
     height, width = image.shape[:2]
     draws = rng.random((count, 5))
     # Painted from the back: dark leaves first, sunlit ones last.
@@ -29,7 +30,7 @@ def bush(rng: Dice) -> Sprite:
     image = sheet(520, 360)
     green = jitter(rng, ((74, 112, 54), (92, 116, 62), (58, 96, 62), (112, 118, 60))[int(rng.integers(4))], 16)
     cv2.ellipse(image, (260, 380), (225, 285), 0, 0, 360, (*scaled(green, 0.4), 255), -1)
-    _foliage(image, rng, 950, green, 1.0)
+    foliage(image, rng, 950, green, 1.0)
     return Sprite((image,), 0.78, "bottom")
 
 
@@ -39,7 +40,7 @@ def planter(rng: Dice) -> Sprite:
     top = image[:260]
     green = jitter(rng, (84, 114, 60), 22)
     cv2.ellipse(top, (210, 230), (165, 150), 0, 0, 360, (*scaled(green, 0.45), 255), -1)
-    _foliage(top, rng, 520, green, 0.9)
+    foliage(top, rng, 520, green, 0.9)
     stone = jitter(rng, (164, 158, 148), 16)
     poly(image, [(26, 232), (394, 232), (372, 400), (48, 400)], stone)
     rect(image, (14, 226, 392, 30), scaled(stone, 1.14))
