@@ -16,7 +16,8 @@
     │   ├── ImageError              a picture that cannot be decoded to the end
     │   ├── ManifestError           a manifest that breaks its own contract
     │   ├── FeatureError            features that are not those of the pictures, or no numbers
-    │   └── RecordError             a score record that breaks its own contract
+    │   ├── RecordError             a score record that breaks its own contract
+    │   └── BankError               a bank of cut-outs that is missing, damaged or cannot be built
     ├── FetchError                  exit 2: a download that failed or brought something else
     ├── UnavailableError            exit 1: a set that its authors give on request, or no more
     ├── StorageError                exit 2: disk full, no permission, busy
@@ -136,6 +137,10 @@ class FeatureError(InputError):
 
 class RecordError(InputError):
     """A score record, or what is declared in it, that breaks the contract."""
+
+
+class BankError(InputError):
+    """A bank of cut-outs that is missing, damaged or of another schema, or whose sources cannot be used."""
 
 
 class FetchError(OccludedDatasetsError):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .paint import Canvas, Floats, Ribbon, fixed
+from ..drawn.paint import Floats
+from .paint import Canvas, Ribbon, fixed
 from .person import Appearance, Pose
 
 

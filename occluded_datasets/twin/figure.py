@@ -10,26 +10,11 @@ from functools import lru_cache, partial
 import cv2
 import numpy as np
 
+from ..drawn.paint import Floats, Image, scaled
 from .body import Body, Frame, contact, crease, part_of, skeleton
 from .garment import draw_backpack, draw_handbag, draw_shoulder_bag, draw_straps, draw_trunk, pattern_colour
 from .head import draw_hair_behind, draw_head
-from .paint import (
-    NEUTRAL,
-    Canvas,
-    Floats,
-    Image,
-    Ribbon,
-    disc,
-    fill,
-    fixed,
-    fold_sheet,
-    halvings,
-    level_for,
-    ribbon,
-    scaled,
-    spread,
-    stamp,
-)
+from .paint import NEUTRAL, Canvas, Ribbon, disc, fill, fixed, fold_sheet, halvings, level_for, ribbon, spread, stamp
 from .person import Appearance, Pose
 
 # From three joints to the points of a limb's centre line: rounded ends and a bend without a corner.

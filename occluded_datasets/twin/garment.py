@@ -7,8 +7,9 @@ import math
 import cv2
 import numpy as np
 
+from ..drawn.paint import Colour, scaled
 from .body import Body, contact, crease, fill_shade, part_of
-from .paint import Canvas, Colour, Ribbon, fill, fixed, ribbon, scaled, stamp
+from .paint import Canvas, Ribbon, fill, fixed, ribbon, stamp
 from .person import Appearance
 
 _ROWS = 24

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from ..drawn.paint import scaled
 from .body import Body, fill_shade
-from .paint import Canvas, Ribbon, disc, fill, ribbon, scaled, stamp
+from .paint import Canvas, Ribbon, disc, fill, ribbon, stamp
 
 _UP = 0.928
 

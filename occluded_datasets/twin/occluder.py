@@ -13,10 +13,12 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from . import props_low, props_tall
+from ..drawn import props_low, props_tall
+from ..drawn.paint import Floats, Image, between, pick, rng_for
+from ..drawn.prop import Sprite
+from . import walkers
 from .body import Frame
-from .paint import Floats, Image, between, halvings, level_for, pick, rng_for
-from .prop import Sprite
+from .paint import halvings, level_for
 
 _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Sprite], float, int]] = {
     "car": (props_low.car, 3.0, 8),
@@ -28,8 +30,8 @@ _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Sprite], float, int]] =
     "sign": (props_tall.sign, 0.7, 4),
     "bench": (props_low.bench, 0.9, 3),
     "bin": (props_low.litter_bin, 0.9, 4),
-    "umbrella": (props_tall.umbrella, 0.8, 6),
-    "walker": (props_tall.walker, 2.6, 12),
+    "umbrella": (walkers.umbrella, 0.8, 6),
+    "walker": (walkers.walker, 2.6, 12),
     "luggage": (props_low.luggage, 1.0, 4),
     "wall": (props_tall.wall, 1.2, 4),
     "fence": (props_low.fence, 0.8, 3),

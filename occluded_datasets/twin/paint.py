@@ -1,4 +1,4 @@
-"""Shared brushes of the twin renderer: keyed randomness, shaded ribbons and noise sheets.
+"""Brushes of figures and pictures: shaded ribbons, noise sheets and halving sizes.
 
 Every shape of a figure is a *ribbon*, a left and a right edge of equally many points. One
 representation serves limbs, torsos, heads and bags, so one routine can round them all.
@@ -6,7 +6,6 @@ representation serves limbs, torsos, heads and bags, so one routine can round th
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,9 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
-Colour = tuple[float, float, float]
+from ..drawn.paint import Colour, Floats, Image, clouds, rng_for, to_u8
 
 NEUTRAL = 200
 """Shade value that leaves a colour as it is; lower darkens, higher lightens."""
@@ -27,42 +24,6 @@ _SHIFT = 4
 # of a matt cylinder, sampled coarsely because a blur follows.
 _BAND_AT = np.array([0.0, 0.16, 0.34, 0.54, 0.76], np.float32)
 _BAND_SHADE = np.array([128.0, 163.0, 190.0, 209.0, 222.0], np.float32)
-
-
-def rng_for(*parts: object) -> np.random.Generator:
-    """Return a generator that depends on nothing but the text of `parts`."""
-    digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
-
-
-def pick(rng: np.random.Generator, weights: tuple[float, ...]) -> int:
-    """Draw an index with probability proportional to its weight."""
-    at = float(rng.random()) * sum(weights)
-    for index, weight in enumerate(weights):
-        at -= weight
-        if at < 0:
-            return index
-    return len(weights) - 1
-
-
-def between(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a plain float from [low, high)."""
-    return low + (high - low) * float(rng.random())
-
-
-def jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
-    """Shift a colour a little in brightness (shared) and in hue (each channel)."""
-    noise = rng.random(4) - 0.5
-    shared = float(noise[3]) * 2 * amount
-    red, green, blue = (
-        min(255.0, max(6.0, c + shared + float(n) * 0.7 * amount)) for c, n in zip(colour, noise, strict=False)
-    )
-    return red, green, blue
-
-
-def scaled(colour: Colour, gain: float) -> Colour:
-    """Return a lighter (gain > 1) or darker colour."""
-    return min(255.0, colour[0] * gain), min(255.0, colour[1] * gain), min(255.0, colour[2] * gain)
 
 
 @dataclass(frozen=True)
@@ -160,28 +121,9 @@ def _half_circles() -> tuple[Floats, Floats]:
     return right * np.array((-1, 1), np.float32), right
 
 
-def clouds(rng: np.random.Generator, height: int, width: int, cell: tuple[int, int], octaves: int = 3) -> Floats:
-    """Return smooth noise in -1..1; `cell` is the (height, width) of its coarsest blobs in pixels."""
-    total = np.zeros((height, width), np.float32)
-    for octave in range(octaves):
-        rows = max(2, (height << octave) // max(1, cell[0]))
-        columns = max(2, (width << octave) // max(1, cell[1]))
-        grid = (rng.random((rows, columns)) * 2 - 1).astype(np.float32)
-        total += np.asarray(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), np.float32) / (
-            1 << octave
-        )
-    peak = float(np.abs(total).max()) or 1.0
-    return total / np.float32(peak)
-
-
 def spread(mask: Floats) -> Floats:
     """Repeat a mask over three channels; several times as fast as broadcasting it."""
     return np.asarray(cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), np.float32)
-
-
-def to_u8(values: Floats) -> Image:
-    """Clip to 0..255 and round down to bytes."""
-    return np.clip(values, 0, 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

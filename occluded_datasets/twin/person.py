@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .paint import Colour, between, jitter, pick, rng_for, scaled
+from ..drawn.paint import Colour, between, jitter, pick, rng_for, scaled
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from .paint import Colour, Image, jitter, scaled
+from ..drawn.paint import Colour, Image, jitter, scaled
 from .setting import (
     HEIGHT,
     WIDTH,

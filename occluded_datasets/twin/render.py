@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..drawn.paint import Floats, Image, between, rng_for, to_u8
 from .body import Frame
 from .figure import draw_figure
 from .occluder import Layer, occluder
-from .paint import Floats, Image, between, grain_sheet, rng_for, spread, to_u8
+from .paint import grain_sheet, spread
 from .person import appearance, pose
 from .scene import Scene, scene, view
 

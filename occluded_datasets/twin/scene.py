@@ -8,7 +8,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .paint import Colour, Image, between, halvings, jitter, level_for, rng_for, scaled, to_u8
+from ..drawn.paint import Colour, Image, between, jitter, rng_for, scaled, to_u8
+from .paint import halvings, level_for
 from .places import PLACES
 from .setting import HEIGHT, WIDTH
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .paint import Colour, Image, clouds, jitter, scaled, to_u8
+from ..drawn.paint import Colour, Image, clouds, jitter, scaled, to_u8
 
 HEIGHT, WIDTH = 400, 760
 """Pixels of a painted panorama; a picture shows a window of nearly its whole height."""

@@ -11,6 +11,7 @@ import pytest
 from occluded_datasets import errors
 from occluded_datasets.errors import (
     ArchiveError,
+    BankError,
     FeatureError,
     FetchError,
     ImageError,
@@ -47,6 +48,7 @@ PARENTS = {
     ManifestError: InputError,
     FeatureError: InputError,
     RecordError: InputError,
+    BankError: InputError,
     FetchError: OccludedDatasetsError,
     UnavailableError: OccludedDatasetsError,
     StorageError: OccludedDatasetsError,

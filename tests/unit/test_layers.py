@@ -13,7 +13,7 @@ PACKAGE = "occluded_datasets"
 STEPS = (
     "errors",
     "paths hashing files",
-    "images catalog",
+    "images catalog drawn",
     "scan",
     "manifest",
     "layouts protocol occlusion store",
@@ -104,7 +104,7 @@ def test_dataset_files_import_only_the_spec() -> None:
         (("torch", "torchvision"), {"torch", "afpb"}),
         (("pickle", "marshal", "shelve", "dill"), set()),
         (("simplejpeg", "PIL"), {"images"}),
-        (("cv2",), {"images", "twin", "report", "occlusion", "features"}),
+        (("cv2",), {"images", "drawn", "twin", "report", "occlusion", "features"}),
         (("onnxruntime",), {"features"}),
         (("click", "rich"), {"cli"}),
         (("zipfile", "tarfile", "unrar", "pyzipper"), {"acquire"}),

@@ -7,10 +7,11 @@ import math
 import cv2
 import numpy as np
 
+from .dice import Dice
 from .paint import Colour, between, clouds, jitter, scaled
 from .prop import Sprite, lit, poly, rect, rough, rounded, sheet
 
-_PAINTS: tuple[Colour, ...] = (
+PAINTS: tuple[Colour, ...] = (
     (196, 200, 204),
     (54, 56, 62),
     (150, 34, 36),
@@ -21,10 +22,10 @@ _PAINTS: tuple[Colour, ...] = (
 )
 
 
-def car(rng: np.random.Generator) -> Sprite:
+def car(rng: Dice) -> Sprite:
     """Paint a car's side with bonnet, window, door line and wheel."""
     image = sheet(900, 330)
-    paint = jitter(rng, _PAINTS[int(rng.integers(len(_PAINTS)))], 12)
+    paint = jitter(rng, PAINTS[int(rng.integers(len(PAINTS)))], 12)
     body = [
         (8, 300),
         (4, 196),
@@ -76,13 +77,13 @@ def car(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 0.84, "bottom")
 
 
-def bicycle(rng: np.random.Generator) -> Sprite:
+def bicycle(rng: Dice) -> Sprite:
     """Paint a full rack: bicycles with baskets and bags, close enough to hide legs."""
     image = sheet(620, 330)
     for k in range(4):
         x, tone = (
             90 + 105 * k + int(between(rng, -14, 14)),
-            jitter(rng, _PAINTS[int(rng.integers(len(_PAINTS)))], 20),
+            jitter(rng, PAINTS[int(rng.integers(len(PAINTS)))], 20),
         )
         for cx in (x, x + 190):
             cv2.circle(image, (cx, 240), 80, (30, 30, 32, 255), 11)
@@ -110,7 +111,7 @@ def bicycle(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 0.66, "bottom")
 
 
-def bench(rng: np.random.Generator) -> Sprite:
+def bench(rng: Dice) -> Sprite:
     """Paint a slatted park bench seen from behind."""
     image = sheet(620, 300)
     wood = jitter(rng, ((150, 106, 66), (112, 78, 54), (86, 96, 84))[int(rng.integers(3))], 14)
@@ -125,7 +126,7 @@ def bench(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 0.62, "bottom")
 
 
-def litter_bin(rng: np.random.Generator) -> Sprite:
+def litter_bin(rng: Dice) -> Sprite:
     """Paint a wheeled rubbish bin or a litter bin."""
     image = sheet(300, 400)
     tone = jitter(rng, ((52, 84, 62), (60, 64, 68), (44, 66, 112), (150, 118, 48))[int(rng.integers(4))], 14)
@@ -140,7 +141,7 @@ def litter_bin(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 0.74, "bottom")
 
 
-def luggage(rng: np.random.Generator) -> Sprite:
+def luggage(rng: Dice) -> Sprite:
     """Paint suitcases stacked on a trolley."""
     image = sheet(380, 420)
     rect(image, (40, 0, 14, 400), (150, 152, 156))
@@ -171,7 +172,7 @@ def luggage(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 0.8, "bottom")
 
 
-def fence(rng: np.random.Generator) -> Sprite:
+def fence(rng: Dice) -> Sprite:
     """Paint a board fence with narrow gaps."""
     image = sheet(620, 360)
     wood = jitter(rng, ((140, 112, 82), (196, 192, 184), (92, 84, 76))[int(rng.integers(3))], 14)

@@ -1,20 +1,17 @@
-"""Plants, columns, signs, walls and other people."""
+"""Plants, columns, signs and walls."""
 
 from __future__ import annotations
-
-import math
 
 import cv2
 import numpy as np
 
-from .body import Frame
-from .figure import draw_figure
-from .paint import Colour, Image, clouds, jitter, scaled, to_u8
-from .person import appearance, pose
+from .dice import Dice
+from .paint import Colour, Image, clouds, jitter, scaled
 from .prop import Sprite, lit, poly, rect, rough, rounded, sheet
 
 
-def _foliage(image: Image, rng: np.random.Generator, count: int, green: Colour, reach: float) -> None:
+def foliage(image: Image, rng: Dice, count: int, green: Colour, reach: float) -> None:
+    """Paint `count` leaves, dark ones behind, over the part of a sheet that `reach` (0..1) spans."""
     height, width = image.shape[:2]
     draws = rng.random((count, 5))
     # Painted from the back: dark leaves first, sunlit ones last.
@@ -28,22 +25,22 @@ def _foliage(image: Image, rng: np.random.Generator, count: int, green: Colour, 
         cv2.ellipse(image, (int(x), int(y)), axes, 180 * float(turn), 0, 360, (*shade, 255), -1)
 
 
-def bush(rng: np.random.Generator) -> Sprite:
+def bush(rng: Dice) -> Sprite:
     """Paint a bush, leaf by leaf."""
     image = sheet(520, 360)
     green = jitter(rng, ((74, 112, 54), (92, 116, 62), (58, 96, 62), (112, 118, 60))[int(rng.integers(4))], 16)
     cv2.ellipse(image, (260, 380), (225, 285), 0, 0, 360, (*scaled(green, 0.4), 255), -1)
-    _foliage(image, rng, 950, green, 1.0)
+    foliage(image, rng, 950, green, 1.0)
     return Sprite((image,), 0.78, "bottom")
 
 
-def planter(rng: np.random.Generator) -> Sprite:
+def planter(rng: Dice) -> Sprite:
     """Paint a concrete trough with a shrub in it."""
     image = sheet(420, 400)
     top = image[:260]
     green = jitter(rng, (84, 114, 60), 22)
     cv2.ellipse(top, (210, 230), (165, 150), 0, 0, 360, (*scaled(green, 0.45), 255), -1)
-    _foliage(top, rng, 520, green, 0.9)
+    foliage(top, rng, 520, green, 0.9)
     stone = jitter(rng, (164, 158, 148), 16)
     poly(image, [(26, 232), (394, 232), (372, 400), (48, 400)], stone)
     rect(image, (14, 226, 392, 30), scaled(stone, 1.14))
@@ -54,7 +51,7 @@ def planter(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 0.8, "bottom")
 
 
-def trunk(rng: np.random.Generator) -> Sprite:
+def trunk(rng: Dice) -> Sprite:
     """Paint a tree trunk with bark, wider at its foot."""
     image = sheet(200, 720)
     bark = jitter(rng, ((98, 80, 64), (120, 110, 98), (84, 74, 66))[int(rng.integers(3))], 14)
@@ -69,7 +66,7 @@ def trunk(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 1.25, "side")
 
 
-def pillar(rng: np.random.Generator) -> Sprite:
+def pillar(rng: Dice) -> Sprite:
     """Paint a concrete, tiled or steel column, some with a poster."""
     image = sheet(190, 720)
     kind = int(rng.integers(3))
@@ -91,7 +88,7 @@ def pillar(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 1.25, "side")
 
 
-def sign(rng: np.random.Generator) -> Sprite:
+def sign(rng: Dice) -> Sprite:
     """Paint a traffic sign or a plate on a pole."""
     image = sheet(300, 720)
     rect(image, (136, 60, 28, 660), (140, 142, 146))
@@ -120,7 +117,7 @@ def sign(rng: np.random.Generator) -> Sprite:
     return Sprite((image,), 1.3, "side")
 
 
-def wall(rng: np.random.Generator) -> Sprite:
+def wall(rng: Dice) -> Sprite:
     """Paint the edge of a wall of brick or plaster."""
     image = sheet(420, 720)
     brick = rng.random() < 0.6
@@ -133,49 +130,3 @@ def wall(rng: np.random.Generator) -> Sprite:
     rect(image, (396, 0, 24, 720), scaled(tone, 0.55))
     rough(image, rng, 0.2, (140, 90))
     return Sprite((image,), 1.75, "side")
-
-
-def walker(rng: np.random.Generator) -> Sprite:
-    """Draw another pedestrian, nearer the camera and so a little larger."""
-    look = appearance(-1, int(rng.integers(1 << 30)))
-    stance = pose(look, rng, 0.12, 0.5)
-    rgb, cover = draw_figure(look, stance, Frame(130, 452, 430), (260, 470))
-    premultiplied = np.dstack((rgb, cover * 255))
-    return Sprite((to_u8(premultiplied.astype(np.float32)),), 1.13, "walk")
-
-
-def _canopy(image: Image, tone: Colour) -> None:
-    """Draw an open umbrella of six lit panels over the upper part of a 420 wide sheet."""
-    ribs = np.linspace(-1, 1, 7)
-    cv2.line(image, (212, 20), (226, 330), (112, 96, 80, 255), 6)
-    for k, gain in enumerate((0.72, 0.95, 1.2, 1.1, 0.86, 0.62)):
-        low, high = float(ribs[k]), float(ribs[k + 1])
-        scallop = np.linspace(low, high, 8)
-        rim = [
-            (
-                210 + 205 * float(a),
-                205 - 16 * math.sin(math.pi * i / 7) + 30 * math.sqrt(max(0.0, 1 - float(a) ** 2)),
-            )
-            for i, a in enumerate(scallop)
-        ]
-        crown = [(210 + 205 * high * math.sin(t), 210 - 200 * math.cos(t)) for t in np.linspace(1.5, 0.02, 10)]
-        other = [(210 + 205 * low * math.sin(t), 210 - 200 * math.cos(t)) for t in np.linspace(0.02, 1.5, 10)]
-        poly(image, rim + crown + other, scaled(tone, gain))
-        cv2.polylines(image, [np.array(crown, np.int32)], False, (*scaled(tone, gain * 0.7), 255), 2)
-
-
-def umbrella(rng: np.random.Generator) -> Sprite:
-    """Paint a pedestrian under an open umbrella."""
-    image = sheet(420, 600)
-    person = walker(rng).levels[0]
-    image[130:600, 80:340] = person
-    tone = jitter(
-        rng,
-        ((40, 40, 48), (150, 34, 44), (48, 78, 130), (196, 170, 96), (86, 120, 96))[int(rng.integers(5))],
-        16,
-    )
-    canopy = sheet(420, 360)
-    _canopy(canopy, tone)
-    rough(canopy, rng, 0.12, (90, 90))
-    image[:235] = np.where(canopy[:235, :, 3:] > 0, canopy[:235], image[:235])
-    return Sprite((image,), 1.42, "walk")

@@ -1,0 +1,1 @@
+"""Things that can stand in front of a person, painted: cars, bushes, umbrellas, boards."""
