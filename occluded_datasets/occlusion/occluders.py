@@ -177,6 +177,8 @@ def cut(name: str, kind: str, pixels: Pixels, alpha: Pixels) -> Cut:
     levels = [premultiplied(rgba)]
     while min(levels[-1].shape[:2]) >= 2 * LEAST_LEVEL:
         levels.append(halved(levels[-1]))
+    for level in levels:
+        level.setflags(write=False)
     return Cut(name, kind, tuple(levels), int((levels[0][..., 3] >= SOLID).sum()))
 
 

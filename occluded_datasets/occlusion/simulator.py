@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -212,7 +213,7 @@ class Simulator:
                 "give masks, or say of: box",
             )
         canvas = Canvas.of(out.shape[1], out.shape[0], person if arm.of == "person" else None)
-        work = Work(key, arm, canvas, self._sources[number], pid)
+        work = Work(key, arm, canvas, self._sources[number], pid, _kernel())
         if arm.occluder == "random-erasing":
             return work.erase(out, mask)
         if arm.occluder == "partial-crop":
@@ -250,6 +251,16 @@ def _choice(bank: Items | None, arm: Arm) -> tuple[int, ...]:
             "occreid-prepare bank list BANK",
         )
     return items
+
+
+@cache
+def _kernel() -> Any:
+    """Return the compiled kernel, or None without numba."""
+    try:
+        from . import kernel
+    except ImportError:
+        return None
+    return kernel
 
 
 def _drawn() -> Items:

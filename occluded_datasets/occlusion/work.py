@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,6 +70,7 @@ class Work(NamedTuple):
     canvas: Canvas
     sources: Sources
     pid: int | None
+    kernel: Any
 
     def cover(self, out: Pixels, mask: Pixels, words: Words) -> Record:
         """Put one or several occluders in front."""
@@ -121,9 +122,15 @@ class Work(NamedTuple):
         item = person(job) if bank is None or arm.occluder != "bank" else of_bank(job, bank, self.sources.chosen)
         at = place(arm.prior, item.kind, shape[4], shape[5], shape[6])
         if arm.scale is None:
-            patch, box = silhouette(canvas, target, item, at)
+            fitted = silhouette(canvas, target, item, at, self.kernel)
         else:
-            patch, box = entering(canvas, target, item, at, between(job.words[6], *arm.scale))
+            fitted = entering(canvas, target, item, at, between(job.words[6], *arm.scale), self.kernel)
+        whole, box = fitted.whole, fitted.box
+        if self.kernel is not None and not (arm.feather or arm.colour_match or arm.shadow):
+            left, top = box.x - whole.x, box.y - whole.y
+            self.kernel.composite(out, mask, fitted.level, whole.w, whole.h, left, top, *box)
+            return item.id, box
+        patch = fitted.shown(self.kernel)
         if arm.feather:
             radius = max(1, ramp_width(arm.feather, box.w, box.h))
             patch = feathered(patch, box, radius, canvas.width, canvas.height)
