@@ -60,6 +60,7 @@ def _is_number(text: str) -> bool:
 @click.option("--pool-masks", type=FOLDER, help="Masks of the pool's persons: silhouettes instead of soft crops.")
 @click.option("--bank", type=FOLDER, help="A bank of cut-outs (see bank); else the drawn one.")
 @click.option("--protocol", metavar="NAME", help="Occlude this protocol's probes and refer to its gallery.")
+@click.option("--benchmark", metavar="NAME", help="Make this benchmark; it says all but --out and --rows-only.")
 @click.option("--allow-occluded", is_flag=True, help="Occlude pictures that are not full-body too.")
 @click.option("--format", "kind", type=click.Choice(["png", "jpeg"]), default="png", show_default=True)
 @click.option("--quality", type=click.IntRange(1, 100), default=92, show_default=True, help="Of JPEGs.")
@@ -76,19 +77,23 @@ def command(
     root: Path | None,
     sources: tuple[str, ...],
     sheet: Path | None,
+    benchmark: str | None,
     as_json: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Make a synthetic occluded set of MANIFEST: pictures, masks, and the rows that rebuild them to the pixel.
 
     \b
     Example:
       occreid-prepare simulate data/market-1501/manifest.csv --out occ --seed 7 --preset afpb
       occreid-prepare simulate data/market-1501/manifest.csv --out occ --levels 0.1 0.3 0.5 --occluder noise
+      occreid-prepare simulate data/market-1501/manifest.csv --out occ --benchmark market-1501-occ-v1
     """
     from ..occlusion import simulate
 
     loaded = load_manifest(manifest, root, sources)
+    if benchmark is not None:
+        return _benchmark(loaded, benchmark, out, options, as_json)
     given = _arguments(loaded, root, options)
     with progress_bar() as tell:
         done = simulate(loaded, out, progress=lambda at, total: tell("simulate", at, total), **given)
@@ -98,8 +103,38 @@ def command(
         occlusion_sheet(load_manifest(done.manifest, root, sources), loaded, sheet)
     if as_json:
         say_json(done.to_dict())
-        return
-    _print(done, manifest, sheet)
+    else:
+        _print(done, manifest, sheet)
+    return 0
+
+
+def _benchmark(loaded: Manifest, name: str, out: Path, options: dict[str, Any], as_json: bool) -> int:
+    """Make a benchmark and say whether it is the published one: exit 1 if it is another."""
+    from ..benchmark import find_benchmark, make
+
+    given = [one for one in ("preset", "recipe", "occluder", "placement", "fraction", "levels", "protocol", "pool")
+             if options[one]]  # fmt: skip
+    if given:
+        raise click.UsageError(f"--benchmark says everything itself: leave out --{', --'.join(given)}")
+    with progress_bar() as tell:
+        made = make(
+            find_benchmark(name), loaded, out, rows_only=options["rows_only"], replace_other=options["replace"],
+            workers=options["workers"], progress=lambda at, total: tell(name, at, total),
+        )  # fmt: skip
+    if as_json:
+        say_json({**made._asdict(), "simulated": made.simulated.to_dict()})
+        return 1 if made.verdict == "different" or made.differing else 0
+    done = made.simulated
+    say(f"{name}: {done.pictures:,} occluded pictures, {done.referred:,} clean ones referred to")
+    for cell in made.cells.values():
+        say(f"  {cell}")
+    words = {"verified": "all as published", "different": "NOT the published benchmark",
+             "unverified": "nobody has published these ids yet: they are unverified"}  # fmt: skip
+    say(f"  {words[made.verdict]}")
+    for one in made.differing[:5]:
+        say(f"  differs: {one}")
+    say(f"  manifest    {done.manifest}{'  (unchanged)' if done.unchanged else ''}")
+    return 1 if made.verdict == "different" or made.differing else 0
 
 
 def _arguments(loaded: Manifest, root: Path | None, options: dict[str, Any]) -> dict[str, Any]:

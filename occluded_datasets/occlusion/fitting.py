@@ -201,7 +201,7 @@ def _rendered(canvas: Canvas, area: int, item: Item, at: Place) -> Fitted:
     base = item.levels[0]
     high, wide = base.shape[:2]
     w = max(1, min(LARGEST * canvas.width, (isqrt(4 * area * wide // high) + 1) // 2))
-    h = max(1, min(LARGEST * canvas.height, (2 * w * high + wide) // (2 * wide)))
+    h = max(1, min(LARGEST * canvas.height, (2 * area + w) // (2 * w)))  # a row is a finer step than a column
     level = level_for(item, w, h)
     return _standing(canvas, level, w, h, at, resized(level, w, h))
 

@@ -21,11 +21,11 @@ from .keyed import PPM
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from .fitting import Canvas
     from .occluders import Item
     from .placement import Place
-
-    import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -135,7 +135,7 @@ def _measured(levels: Any, area: int, width: int, height: int) -> Any:
     """Return (level, w, h) for a whole box of `area` pixels, as `fitting.measured` does."""
     tall, broad = levels[0].shape[:2]
     w = max(1, min(LARGEST * width, (_root(4 * area * broad // tall) + 1) // 2))
-    h = max(1, min(LARGEST * height, (2 * w * tall + broad) // (2 * broad)))
+    h = max(1, min(LARGEST * height, (2 * area + w) // (2 * w)))
     level = 0
     for number in range(1, len(levels)):
         if levels[number].shape[1] < w or levels[number].shape[0] < h:
@@ -158,7 +158,9 @@ def fitted(canvas: Canvas, target: int, item: Item, at: Place, wanted: int) -> t
 
 
 @_compiled
-def _fit(levels: Any, wanted: int, target: int, whole: int, width: int, height: int, person: Any, u: int, v: int) -> Any:
+def _fit(
+    levels: Any, wanted: int, target: int, whole: int, width: int, height: int, person: Any, u: int, v: int
+) -> Any:
     """Return (level, w, h) at which a silhouette hides about `target` of the canvas's pixels.
 
     The search of `fitting.silhouette`.
@@ -226,7 +228,9 @@ def composite(
         for i in range(w):
             at, share = (near[i] - begin) * np.uint64(4), right[i]
             far = at + np.uint64(4)
-            alpha = (line[at + np.uint64(3)] * ONE + (line[far + np.uint64(3)] - line[at + np.uint64(3)]) * share + HALF) >> 16
+            alpha = (
+                line[at + np.uint64(3)] * ONE + (line[far + np.uint64(3)] - line[at + np.uint64(3)]) * share + HALF
+            ) >> 16
             if alpha >= SOLID:
                 mask[y + j, x + i] = 255
             if alpha:

@@ -437,8 +437,8 @@ def test_batches_of_mixed_size_or_length_are_refused() -> None:
 
 IDS = {
     "afpb": "afpb@b6fdabf6",
-    "bank": "bank@cf6d7078",
-    "mixed": "mixed@f00590c5",
+    "bank": "bank@77bbf8bd",
+    "mixed": "mixed@285638a5",
     "partial-crop": "partial-crop@c597d216",
     "person": "person@348aa0ab",
     "random-erasing": "random-erasing@acc852fa",
