@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+KILLS ?= 200
 
 .PHONY: demo test lint bench docs kills wheel clean help
 
@@ -12,7 +13,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the benchmark table of docs/benchmarks.md (BENCH=quick for a smaller one)"
 	@echo "make docs    write the generated pages of docs/reference again"
-	@echo "make kills   50 builds killed at random and healed by the same command"
+	@echo "make kills   200 fetches and 200 builds killed at random and healed by the same command (KILLS=200)"
 	@echo "make wheel   build the wheel and try it in an environment of its own"
 
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -49,7 +50,7 @@ docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
 kills: $(VENV)/test-installed
-	OCCREID_KILLS=50 $(BIN)/python -m pytest -q tests/faults/test_kills.py
+	OCCREID_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s -m kills --no-header tests/faults
 
 wheel: $(VENV)/lint-installed
 	rm -rf build dist $(VENV)-wheel
