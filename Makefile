@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 KILLS ?= 200
 
-.PHONY: demo test lint bench docs kills wheel clean help
+.PHONY: demo test lint bench docs kills guards wheel clean help
 
 help:
 	@echo "make demo    environment, install, and the main job on licence-free twins"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench   the benchmark table of docs/benchmarks.md (BENCH=quick for a smaller one)"
 	@echo "make docs    write the generated pages of docs/reference again"
 	@echo "make kills   200 fetches and 200 builds killed at random and healed by the same command (KILLS=200)"
+	@echo "make guards  each guard switched off once: how many make a case fail"
 	@echo "make wheel   build the wheel and try it in an environment of its own"
 
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -51,6 +52,9 @@ docs: $(VENV)/installed
 
 kills: $(VENV)/test-installed
 	OCCREID_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s -m kills --no-header tests/faults
+
+guards: $(VENV)/test-installed
+	$(BIN)/python -m pytest -q -n 2 -m guards --no-header tests/faults
 
 wheel: $(VENV)/lint-installed
 	rm -rf build dist $(VENV)-wheel

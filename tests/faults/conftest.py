@@ -79,3 +79,14 @@ def truth_file(tmp_path: Path, payload: bytes) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(payload)
     return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of how many guards a case fails once they are off, and which are missed by all."""
+    ends = {kind: [one for one in terminalreporter.getreports(kind) if "guards" in one.keywords]
+            for kind in ("passed", "failed", "skipped")}  # fmt: skip
+    whole = sum(map(len, ends.values()))
+    if whole:
+        terminalreporter.write_line(f"guards: {len(ends['passed'])} of {whole} switched off make a case fail")
+        for one in ends["failed"] + ends["skipped"]:
+            terminalreporter.write_line(f"  {one.outcome}: {one.nodeid}")

@@ -148,6 +148,7 @@ GUARDS: dict[str, tuple[bool, Case, Off]] = {
 }
 
 
+@pytest.mark.guards
 @pytest.mark.parametrize("guard", GUARDS)
 def test_guard(tmp_path: Path, server: Server, guard: str) -> None:
     """The case passes with the guard and fails without it."""
