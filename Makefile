@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 KILLS ?= 200
+PEERS ?= $(BIN)/python
 
-.PHONY: demo test lint bench docs kills guards wheel clean help
+.PHONY: demo test lint bench docs kills guards reliability wheel clean help
 
 help:
 	@echo "make demo    environment, install, and the main job on licence-free twins"
@@ -15,6 +16,7 @@ help:
 	@echo "make docs    write the generated pages of docs/reference again"
 	@echo "make kills   200 fetches and 200 builds killed at random and healed by the same command (KILLS=200)"
 	@echo "make guards  each guard switched off once: how many make a case fail"
+	@echo "make reliability   the figure of docs/reliability.md (PEERS=python of an environment with the other tools)"
 	@echo "make wheel   build the wheel and try it in an environment of its own"
 
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -55,6 +57,9 @@ kills: $(VENV)/test-installed
 
 guards: $(VENV)/test-installed
 	$(BIN)/python -m pytest -q -n 2 -m guards --no-header tests/faults
+
+reliability: $(VENV)/test-installed
+	$(BIN)/python tests/benchmarks/reliability.py --peers $(PEERS)
 
 wheel: $(VENV)/lint-installed
 	rm -rf build dist $(VENV)-wheel

@@ -31,6 +31,8 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "empty_body": (play.whole(b""), "empty"),
     "bitflip": (play.flipped, ""),
     "wrong_magic": (play.whole(b"Rar!\x1a\x07\x01\x00" + b"x" * 4096), "rar"),
+    "twice_the_file": (play.twice, ""),
+    "bytes_appended": (play.appended, ""),
     "content_encoding_gzip": (play.gzipped, "gzip"),
     "stall_mid_body": (play.stalls, "no byte for"),
     "retry_livelock": (play.livelock, "given up"),
