@@ -51,7 +51,7 @@ class OccludeBatch:
             import torch  # noqa: F401
         except ImportError as error:
             raise MissingPackageError(
-                "OccludeBatch: torch is not installed.", "It is optional.", 'pip install "occluded-datasets[torch]"'
+                "OccludeBatch: torch is not installed.", "It is optional.", 'pip install "torch>=2.1"'
             ) from error
         self._simulator = Simulator(recipe, seed, pool, bank)
 

@@ -40,7 +40,7 @@ class Occlude(Counted):
     masks : bool
         Give the occlusion as well, uint8, (H, W), 255 where something stands in front: ``(picture, mask)``; appended
         to a tuple or list, under ``occlusion`` in a dict. It is a ``tv_tensors.Mask`` beside a ``tv_tensors.Image``,
-        so it follows later flips and crops.
+        so it follows later flips and crops. ``partial-crop`` marks what was cut off, in the picture as it was before.
     capacity : int
         Different pictures between two calls of ``set_epoch``; one more is an error.
 
@@ -86,7 +86,8 @@ class Occlude(Counted):
     def _one(self, value: Any) -> tuple[Any, Any]:
         image = opened(value)
         done = self._occlude(image.pixels)
-        return image.picture(done.image), image.mask(done.mask) if self._masks else None
+        picture = image.picture(done.image) if done.record.boxes else value  # untouched: nothing to convert
+        return picture, image.mask(done.mask) if self._masks else None
 
     def _sample(self, sample: Any) -> Any:
         found = pictures(sample)

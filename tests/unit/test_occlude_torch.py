@@ -232,7 +232,7 @@ def test_without_pytorch_a_batch_says_what_to_install(python: Callable[..., str]
     size, said = python(code, tmp_path).splitlines()
     assert size == "(32, 64)"
     assert said.startswith("MissingPackageError OccludeBatch: torch is not installed.")
-    assert said.endswith('pip install "occluded-datasets[torch]"')
+    assert said.endswith('pip install "torch>=2.1"')
 
 
 def test_pictures_of_pil_load_no_pytorch(python: Callable[..., str]) -> None:
