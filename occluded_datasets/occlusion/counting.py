@@ -80,13 +80,13 @@ class Tally:
         """Return the epoch and the (key, count) pairs, ascending; ready for JSON."""
         self._acquire()
         try:
-            counts = np.frombuffer(self._counts, np.uint32)
-            keys = np.frombuffer(self._keys, np.uint64)
+            epoch, counts = self.epoch, np.frombuffer(self._counts, np.uint32)
             met = np.flatnonzero(counts)
-            pairs = sorted(zip(keys[met].tolist(), counts[met].tolist(), strict=True))
-            return {"epoch": self.epoch, "counts": [list(pair) for pair in pairs]}
+            keys, counts = np.frombuffer(self._keys, np.uint64)[met], counts[met]
         finally:
             self._lock.release()
+        order = np.argsort(keys)
+        return {"epoch": epoch, "counts": [*map(list, zip(keys[order].tolist(), counts[order].tolist(), strict=True))]}
 
     def load(self, epoch: int, counts: Iterable[tuple[int, int]]) -> None:
         """Begin an epoch with these (key, count) pairs."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MissingPackageError, UsageError
 from ..occlusion import Pool, Recipe, Record, Simulator
 from ..occlusion.occluders import Items
+from .pictures import channels_first, channels_last
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +71,7 @@ class OccludeBatch:
         Parameters
         ----------
         images : torch.Tensor
-            Shape (N, 3, H, W), uint8, on any device, in any memory format; the result has the same.
+            Shape (N, 3, H, W), uint8, on any device, contiguous or channels last; the result is the same.
         keys : sequence of str, optional
             One pixel_sha256 a picture; computed where not given.
         copies, occurrences, pids
@@ -89,16 +90,19 @@ class OccludeBatch:
             raise _wrong(images)
         if images.ndim != 4:
             raise _wrong(images)
+        last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
+        given = images.detach().cpu()
         done = self._simulator.batch(
-            images.detach().cpu().permute(0, 2, 3, 1).numpy(),
+            given.permute(0, 2, 3, 1).numpy() if last else channels_last(given.numpy()),
             keys,
             copies,
             occurrences=occurrences,
             pids=pids,
             persons=None if persons is None else list(persons.cpu().numpy()),
         )
-        out = torch.empty_like(images).copy_(torch.from_numpy(done.images).permute(0, 3, 1, 2))
-        return out, torch.from_numpy(done.masks).to(images.device), done.records
+        out = torch.from_numpy(done.images if last else channels_first(done.images))
+        out = out.permute(0, 3, 1, 2) if last else out
+        return out.to(images.device), torch.from_numpy(done.masks).to(images.device), done.records
 
 
 def _wrong(images: Any) -> UsageError:
