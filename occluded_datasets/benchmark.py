@@ -26,7 +26,7 @@ from .hashing import key
 from .manifest import Manifest, fingerprint, from_frame
 from .occlusion import Recipe, Simulated
 from .occlusion.selection import select
-from .occlusion.simulate import Options, Sources, write_set
+from .occlusion.simulation import Options, Sources, write_set
 from .occlusion.versions import Family
 from .protocol import Protocol, find_protocol, split
 from .scan import Progress

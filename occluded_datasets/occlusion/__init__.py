@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from .bank import Bank
 from .placement import Box
 from .pool import Pool
+from .rebuild import Replay, replay
 from .recipe import Recipe, presets
-from .replay import Replay, replay
-from .simulate import Simulated, simulate
+from .simulation import Simulated, simulate
 from .simulator import Batch, Occluded, Simulator
+from .transforms import Transform, transform
 from .work import Record
 
 __all__ = [
+    "Bank",
     "Batch",
     "Box",
     "Occluded",
@@ -20,7 +23,9 @@ __all__ = [
     "Replay",
     "Simulated",
     "Simulator",
+    "Transform",
     "presets",
     "replay",
     "simulate",
+    "transform",
 ]

@@ -21,7 +21,7 @@ from .occluders import Items
 from .pool import Pool
 from .recipe import Recipe
 from .rows import record_cells
-from .simulate import SHARD, clean_rows, pool_of_workers
+from .simulation import SHARD, clean_rows, pool_of_workers
 from .versions import Clean, Family, Made, Output, Version, make_shard, name_of, versions_of
 
 Row = Mapping[str, str]
