@@ -21,11 +21,11 @@ from .keyed import PPM
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from .fitting import Canvas
     from .occluders import Item
     from .placement import Place
-
-    import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -61,11 +61,11 @@ def _taps(source: int, size: int, start: int, count: int) -> Any:
     share = np.zeros(count, np.int32)
     for i in range(count):
         at = scale * (start + i + 0.5) - 0.5
-        whole = int(floor(at))
+        whole = floor(at)
         first[i] = min(max(whole, 0), source - 1)
         if 0 <= whole < source - 1:
             exact = (at - whole) * 256.0
-            part = int(floor(exact + 0.5))
+            part = floor(exact + 0.5)
             share[i] = part - (exact + 0.5 == part and part & 1)
     return first, share
 
@@ -158,7 +158,9 @@ def fitted(canvas: Canvas, target: int, item: Item, at: Place, wanted: int) -> t
 
 
 @_compiled
-def _fit(levels: Any, wanted: int, target: int, whole: int, width: int, height: int, person: Any, u: int, v: int) -> Any:
+def _fit(
+    levels: Any, wanted: int, target: int, whole: int, width: int, height: int, person: Any, u: int, v: int
+) -> Any:
     """Return (level, w, h) at which a silhouette hides about `target` of the canvas's pixels.
 
     The search of `fitting.silhouette`.
@@ -226,7 +228,9 @@ def composite(
         for i in range(w):
             at, share = (near[i] - begin) * np.uint64(4), right[i]
             far = at + np.uint64(4)
-            alpha = (line[at + np.uint64(3)] * ONE + (line[far + np.uint64(3)] - line[at + np.uint64(3)]) * share + HALF) >> 16
+            alpha = (
+                line[at + np.uint64(3)] * ONE + (line[far + np.uint64(3)] - line[at + np.uint64(3)]) * share + HALF
+            ) >> 16
             if alpha >= SOLID:
                 mask[y + j, x + i] = 255
             if alpha:
