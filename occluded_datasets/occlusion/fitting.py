@@ -59,10 +59,11 @@ class Canvas(NamedTuple):
         x, y, right, low = box.x, box.y, box.x + box.w, box.y + box.h
         return int(self.running[low, right] - self.running[y, right] - self.running[low, x] + self.running[y, x])
 
-    def solid(self, shape: npt.NDArray[np.bool_], box: Box) -> int:
-        """Return how many of these pixels a shape, (h, w), hides that stands at `box`."""
+    def solid(self, alpha: Pixels, box: Box) -> int:
+        """Return how many of these pixels an alpha, shape (h, w), hides that stands at `box`."""
+        shape = alpha >= SOLID
         if self.person is not None:
-            shape = shape & (self.person[box.y : box.y + box.h, box.x : box.x + box.w] >= SOLID)
+            shape &= self.person[box.y : box.y + box.h, box.x : box.x + box.w] >= SOLID
         return int(np.count_nonzero(shape))
 
     def hidden(self, mask: Pixels) -> int:
@@ -142,7 +143,7 @@ def silhouette(canvas: Canvas, target: int, item: Item, at: Place, kernel: Any =
     for _ in range(TRIES):
         wanted = min(max(wanted, low), high)
         fitted = _rendered(canvas, wanted, item, at)
-        hidden = canvas.solid(fitted.shown(kernel)[..., 3] >= SOLID, fitted.box)
+        hidden = canvas.solid(fitted.shown(kernel)[..., 3], fitted.box)
         away = abs(hidden - target)
         if best is None or away < least:
             best, least = fitted, away
@@ -173,7 +174,7 @@ def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int, ker
     w = max(1, min(LARGEST * canvas.width, (2 * h * base.shape[1] + base.shape[0]) // (2 * base.shape[0])))
     level = level_for(item, w, h)
     patch = resized(level, w, h)
-    solid = patch[..., 3] >= SOLID
+    alpha = patch[..., 3]
     stands = stood(at, w, h, canvas.width, canvas.height)
 
     def moved(step: int) -> Box:
@@ -184,7 +185,7 @@ def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int, ker
     def hidden(step: int) -> int:
         whole = moved(step)
         box = whole.clipped(canvas.width, canvas.height)
-        return canvas.solid(_part(solid, whole, box), box)
+        return canvas.solid(_part(alpha, whole, box), box)
 
     most = min(w, canvas.width) if at.u in (0, PPM) else min(h, canvas.height)
     least = _least(lambda step: hidden(step) >= target, 1, most)

@@ -61,11 +61,11 @@ def _taps(source: int, size: int, start: int, count: int) -> Any:
     share = np.zeros(count, np.int32)
     for i in range(count):
         at = scale * (start + i + 0.5) - 0.5
-        whole = int(floor(at))
+        whole = floor(at)
         first[i] = min(max(whole, 0), source - 1)
         if 0 <= whole < source - 1:
             exact = (at - whole) * 256.0
-            part = int(floor(exact + 0.5))
+            part = floor(exact + 0.5)
             share[i] = part - (exact + 0.5 == part and part & 1)
     return first, share
 

@@ -11,12 +11,11 @@ import numpy as np
 from .blend import SOLID, premultiplied, resized
 from .keyed import NOISE_BYTES, PPM, Words, below, between, noise_tape
 from .placement import Box
+from .pool import KEPT, Pool, Source, read_picture
 from .recipe import Arm
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from .pool import Pool
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -165,9 +164,15 @@ def _needed(pool: Pool | None) -> Pool:
 def person(job: Job) -> Item:
     """Return another person: the silhouette where the pool has masks, else a soft crop of the picture."""
     pool = _needed(job.pool)
-    source = pool.pick(job.words[0], job.words[1], job.pid)
-    pixels, mask = pool.pixels(source), pool.mask(source)
-    return cut(source.image_id, "person", pixels, _body_shape(*pixels.shape[:2]) if mask is None else mask)
+    return _person(pool.pick(job.words[0], job.words[1], job.pid))
+
+
+@lru_cache(maxsize=KEPT)
+def _person(source: Source) -> Cut:
+    """Return the cut-out of a pool's picture; the last ones made are remembered, as their pictures are."""
+    pixels = read_picture(source.image_id, source.file, source.sha256)
+    alpha = read_picture(source.image_id, source.mask)[..., 0] if source.mask else _body_shape(*pixels.shape[:2])
+    return cut(source.image_id, "person", pixels, alpha)
 
 
 def cut(name: str, kind: str, pixels: Pixels, alpha: Pixels) -> Cut:
@@ -194,6 +199,7 @@ _OUTLINE = ((0, 0), (30, 90), (90, 130), (150, 120), (190, 250), (300, 300), (52
 """Half the width of a standing person by height, both in thousandths of the picture."""
 
 
+@lru_cache(maxsize=16)
 def _body_shape(height: int, width: int) -> Pixels:
     """Return the alpha, shape (H, W), of a soft upright outline such as a person's in a tight crop."""
     at = (1000 * (2 * np.arange(height) + 1)) // (2 * height)

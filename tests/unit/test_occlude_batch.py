@@ -42,8 +42,12 @@ def test_nobody_occludes_himself(pool: Pool) -> None:
         for _ in range(5):
             record = occlude._occlude(picture).record
             assert {names[name] for name in record.occluders}.isdisjoint({pid})
-    wrapped = od.torch.occlude(data, "person", 1, pool=pool, pid=lambda index: owners[index], key=str)
-    assert names[wrapped[0][-1]["record"]["occluders"]] != owners[0]
+    other = owners[-1]
+    for options in ({"key": str}, {}):  # a pid that is given holds, also for a picture that the pool knows
+        wrapped = od.torch.occlude(data, "person", 1, pool=pool, pid=lambda index: other, **options)
+        drawn = {names[wrapped[0][-1]["record"]["occluders"]] for _ in range(60)}
+        assert other not in drawn
+        assert owners[0] in drawn
 
 
 @pytest.mark.parametrize("preset", presets())

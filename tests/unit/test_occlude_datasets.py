@@ -107,6 +107,8 @@ def test_keys_may_be_given_or_offered() -> None:
     data.pixel_sha256 = digests  # type: ignore[attr-defined]
     offered = [od.torch.occlude(data)[index][-1]["occluded"].tobytes() for index in range(10)]
     assert by_hash == by_function == offered
+    data.pixel_sha256 = ["offered"] * 10  # type: ignore[attr-defined]
+    assert od.torch.occlude(data)[0][-1]["record"]["key"] == "offered"
     other = od.torch.occlude(data, key=lambda index: "another")[0][-1]
     assert other["record"]["key"] == "another"
 

@@ -6,7 +6,9 @@ import copy
 import json
 import pickle
 import sys
+from collections import Counter
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,6 +105,30 @@ def test_copies_count_for_themselves(copied: Callable[[Any], Any]) -> None:
     occlude(PICTURE)
     other = copied(occlude)
     assert (other(PICTURE) == occlude(PICTURE)).all()
+
+
+def load(occlude: Any, pictures: list[np.ndarray], queue: Any) -> None:
+    """Occlude pictures in another process."""
+    queue.put([(int(picture[0, 0, 0]), occlude(picture).tobytes()) for picture in pictures])
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_make_one_epoch_together(method: str) -> None:
+    """Two processes that share the work make what one makes: each repeat is met once, whoever meets it."""
+    pictures = [np.full((32, 16, 3), value, np.uint8) for value in (1, 2, 1, 1, 3, 2, 1, 4)]
+    occlude = od.torch.Occlude("random-erasing", seed=7, p=1.0)
+    alone = Counter((int(picture[0, 0, 0]), occlude(picture).tobytes()) for picture in pictures)
+    context = get_context(method)
+    queue = context.Queue()
+    occlude.set_epoch(0)
+    workers = [context.Process(target=load, args=(occlude, pictures[half::2], queue)) for half in range(2)]
+    for worker in workers:
+        worker.start()
+    together = Counter(one for _ in workers for one in queue.get(timeout=60))
+    for worker in workers:
+        worker.join()
+    assert together == alone
+    assert len(alone) == len(pictures)
 
 
 def test_a_state_resumes() -> None:
@@ -209,6 +235,20 @@ def test_structures_keep_their_types() -> None:
     assert out[0].rest["pid"] == 3
     assert (np.asarray(out[0].image) == WANT.image).all()
     assert (np.asarray(out[0].rest["more"]) == Simulator("afpb", seed=7)(other).image).all()
+
+
+def test_labels_are_no_pictures() -> None:
+    """Beside a picture, a label array and a mask of PIL are left alone; one picture in two places is met once."""
+    label, mask = np.array(3), Image.new("L", (32, 64))
+    same, out = od.torch.Occlude("afpb", seed=7)((label, PICTURE))
+    assert same is label
+    assert (out == WANT.image).all()
+    image = Image.fromarray(PICTURE)
+    occlude = od.torch.Occlude("afpb", seed=7)
+    one, left, two = occlude((image, mask, image))
+    assert left is mask
+    assert one is two
+    assert (np.asarray(one) == WANT.image).all()
 
 
 def test_a_picture_that_is_cut_does_not_slide_under_its_boxes(torch: Any, tv: Any) -> None:

@@ -41,8 +41,11 @@ def test_keypoints_are_flagged_and_never_deleted() -> None:
 
 def test_keypoints_without_flags_get_them() -> None:
     """(N, 2) in gives (N, 3) out; a point outside the picture, or not a number, is not called hidden."""
-    out = transform("afpb", seed=7)(image=PICTURE, keypoints=[[-1, 5], [32, 5], [5, 64], [np.nan, 5]])
-    assert out["keypoints"][:, 2].tolist() == [1, 1, 1, 1]
+    nearly_all = od.occlusion.Recipe.of("afpb", fraction=(0.95, 0.95))
+    out = transform(nearly_all, seed=7)(
+        image=PICTURE, keypoints=[[-1, 40], [32, 40], [5, 64], [5, -1], [np.nan, 40], [5, 40]]
+    )
+    assert out["keypoints"][:, 2].tolist() == [1, 1, 1, 1, 1, 0]
     assert transform("afpb")(image=PICTURE, keypoints=[])["keypoints"].shape == (0, 3)
 
 
