@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--from-parent", "parents", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
               help="Make the set of this copy of its parent: a built manifest, its folder, or a raw copy.")  # fmt: skip
 @click.option("--list", "lists", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="A published name list; else looked for beside the parent and here.")  # fmt: skip
+              help="A published name list; else looked for beside the parent and here, else fetched.")  # fmt: skip
 @click.option("--accept-unpinned-lists", is_flag=True, help="Take name lists that are not the published text.")
 @agreement_options
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads that scan pictures; all cores by default.")
@@ -59,19 +59,25 @@ def command(
     from ..prepare import build, derive, wants_archive
 
     _require_one_way(raw, parents, lists or accept_unpinned_lists, extension or ignore or password_file or copy)
-    again = f"occreid-prepare build {dataset}{f' --root {shlex.quote(str(root))}' if root else ''}"
+    named = "".join(f" --from-parent {shlex.quote(str(parent))}" for parent in parents)
+    again = f"occreid-prepare build {dataset}{named}{f' --root {shlex.quote(str(root))}' if root else ''}"
     with progress_bar() as tell:
-        if raw is None and not parents and not dry_run and wants_archive(dataset, root):
-            notes = fetch(
+
+        def bring(file: str | None = None) -> Path:
+            result = fetch(
                 dataset, root, accept_terms=accept_terms, accept_withdrawn_parent=accept_withdrawn_parent,
-                accept_unpinned=accept_unpinned, offline=offline, again=again, ask=asker(), progress=tell,
-            ).notes  # fmt: skip
-            for note in notes:
+                accept_unpinned=accept_unpinned, offline=offline, file=file, again=again, ask=asker(), progress=tell,
+            )  # fmt: skip
+            for note in result.notes:
                 click.echo(f"note: {note}", err=True)
+            return Path(result.path)
+
+        if raw is None and not parents and not dry_run and wants_archive(dataset, root):
+            bring()
         built = derive(
             dataset, parents, root, variant, lists=lists, accept_unpinned_lists=accept_unpinned_lists,
-            allow_subset=allow_subset, allow_different=allow_different, replace=replace, dry_run=dry_run,
-            workers=workers, progress=tell,
+            bring=None if dry_run else bring, allow_subset=allow_subset, allow_different=allow_different,
+            replace=replace, dry_run=dry_run, workers=workers, progress=tell,
         ) if parents else build(
             dataset, raw, root, variant, extension=extension, ignore=ignore, allow_subset=allow_subset,
             allow_different=allow_different, replace=replace, copy=copy, password=password_of(password_file),

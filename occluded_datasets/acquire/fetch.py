@@ -23,6 +23,8 @@ from .judge import Judged, is_pinned, judge, read_seen, record_path, write_seen
 from .transfer import Budget, BudgetError, Policy
 
 FOLDER = "archives"
+LIST_BYTES = 1 << 25
+"""What a name list may hold at most."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ def fetch(
     accepted = [kind for kind, given in ((TERMS, accept_terms), (PARENT, accept_withdrawn_parent)) if given]
     require(facts, place, accepted, ask, again)
     tell = progress or (lambda stage, done, total: None)
-    run = _Fetch(facts, source, target, policy or Policy(), tell, again, here)
+    policy = policy or (Policy() if file is None else Policy(max_bytes=LIST_BYTES))
+    run = _Fetch(facts, source, target, policy, tell, again, here)
     with storage_errors(str(target)), _no_empty_folders(target):
         if by_hand is not None:
             return run.adopt(Path(by_hand).expanduser().absolute())

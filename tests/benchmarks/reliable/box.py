@@ -162,7 +162,7 @@ class Verdict(NamedTuple):
         """
         said = outcomes[-1].text.strip().rpartition("\n")[2][:300]
         flags = {
-            "never ended": not all(one.ended for one in outcomes),
+            "not ended": not all(one.ended for one in outcomes),
             "silent wrong": any(one.ok and final != "true" for one, final in zip(outcomes, finals, strict=True)),
             "accepted": must_fail and any(one.ok for one in outcomes),
             "wrong file left": any(

@@ -48,12 +48,8 @@ def gdown(job: Job) -> str:
     path = os.path.join(job["root"], job["name"])
     os.makedirs(job["root"], exist_ok=True)
     options: Job = {"quiet": True, "resume": True, "timeout": PATIENCE, "retries": 2}
-    if job["pinned"]:
-        return str(gdown.cached_download(job["urls"][0], path, hash=f"sha256:{job['sha256']}", **options))
-    found = gdown.download(job["urls"][0], path, **options)
-    if found is None:
-        raise RuntimeError("gdown returned None")
-    return str(found)
+    known = {"hash": f"sha256:{job['sha256']}"} if job["pinned"] else {}
+    return str(gdown.cached_download(job["urls"][0], path, **known, **options))
 
 
 def torchvision(job: Job) -> str:

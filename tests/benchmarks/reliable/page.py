@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .box import LIMIT_S, MOST_SENT, Verdict
 
-FLAGS = ("escape", "leak", "silent wrong", "wrong file left", "no bound", "never ended", "not healed")
+FLAGS = ("escape", "leak", "silent wrong", "wrong file left", "no bound", "not ended", "not healed")
 
 
 class Row(NamedTuple):
@@ -44,8 +44,11 @@ the fault is gone, brings the right file with nothing cleaned by hand. How a mes
 
 - *escape*: a file outside the folder was written or changed. *leak*: a password of `~/.netrc` was sent, a password in an
   address was printed, or the request went on in plain http. *silent wrong*: success was said with another file.
+  *no bound*: over {sent} times the file was taken, or an archive burst. *not ended*: not within {limit:g} s; what retries
+  for longer may end later. Other clauses (a mode that the umask did not ask for, a right file refused) have no column and
+  stand in the lists of cases.
 - Each tool is called as its own documentation has it, with the options that it recommends and offers for this: pooch with
-  `retry_if_failed` and a timeout; gdown with `resume`, `timeout`, `retries`, and `cached_download` where there is a hash;
+  `retry_if_failed` and a timeout; gdown's `cached_download` with `resume`, `timeout` and `retries`;
   torchvision's `download_url`; ir_datasets' `Download` with its timeout; `hf_hub_download` into a folder, with its
   timeout. The timeouts are set to 3 s where there is such an option, so that a case ends.
 - A case that has no meaning for a tool (no mirrors, no other schemes, nothing to adopt) is not counted for it. Not

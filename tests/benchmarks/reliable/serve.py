@@ -75,7 +75,7 @@ def acts(payload: bytes, plain: Any) -> dict[str, tuple[Any, ...]]:
         "redirect_loop": (play.redirects("/set.zip"),), "larger_than_declared": (play.too_much,),
         "existing_good_file_kept": (play.flipped,), "offline_complete": (closes,),
         "changed_between_runs": (play.sends(other, ETag='"v2"'),), "redirect_https_to_http": (play.redirects(plain.url()),),
-        "slow": (play.pauses(0.004),), "mirror_falls_back": (play.whole(PAGE % b"gone", 404), play.good),
+        "slow": (play.pauses(0.004),), "slower": (play.pauses(0.05),), "mirror_falls_back": (play.whole(PAGE % b"gone", 404), play.good),
     }  # fmt: skip
 
 

@@ -94,12 +94,13 @@ def _judged(
     case: str, outcome: Outcome, truth: dict[str, bytes] | None, found: dict[str, bytes | None], escaped: bool
 ) -> Verdict:
     size = sum(ALLOWED + 1 if data is None else len(data) for data in found.values())
+    burst = case.startswith("bomb") and size > ALLOWED
     flags = {
-        "never ended": not outcome.ended,
+        "not ended": not outcome.ended,
         "escape": escaped,
-        "silent wrong": outcome.ok and (truth is None or found != truth),
+        "silent wrong": outcome.ok and not burst and (truth is None or found != truth),
         "wrong file left": outcome.ended and not outcome.ok and bool(found),
-        "no bound": case.startswith("bomb") and size > ALLOWED,
+        "no bound": burst,
         "refused what is right": case in HONEST and not outcome.ok,
     }
     said = outcome.text.strip().rpartition("\n")[2][:300]
