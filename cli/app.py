@@ -33,6 +33,7 @@ COMMANDS = (
     "compare",
     "published",
     "how-loaders-differ",
+    "bank",
     "twin",
     "demo",
 )

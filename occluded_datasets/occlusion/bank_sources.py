@@ -86,6 +86,19 @@ def training_rows(manifest: Manifest) -> pd.DataFrame:
     return frame[(frame["split"] == "train") & ~frame["role"].isin(NOBODY)]
 
 
+def mask_of(masks: Path, path: str) -> Path:
+    """Return where the mask of a row's picture is: its path as a ``.png``, or that without the leading ``raw/``.
+
+    Examples
+    --------
+    >>> mask_of(Path("masks"), "raw/train/0002_c1.jpg").as_posix()
+    'masks/train/0002_c1.png'
+    """
+    whole = (masks / path).with_suffix(".png")
+    # A twin's masks lie as in its raw tree, which a build puts below raw/.
+    return whole if whole.is_file() else (masks / path.removeprefix("raw/")).with_suffix(".png")
+
+
 def from_manifest(manifest: Manifest, masks: Path) -> list[Given]:
     """Return the training pictures of a manifest that have a mask, sorted by id.
 
@@ -94,7 +107,7 @@ def from_manifest(manifest: Manifest, masks: Path) -> list[Given]:
     manifest : Manifest
         Only rows of split ``train`` are taken, junk and distractors never.
     masks : Path
-        A folder with the mask of each picture: its path with the suffix ``.png``. Rows without one are left out.
+        A folder with the mask of each picture, as `mask_of` finds it. Rows without one are left out.
 
     Raises
     ------
@@ -105,12 +118,12 @@ def from_manifest(manifest: Manifest, masks: Path) -> list[Given]:
     given = []
     cells = zip(*(rows[name] for name in ("image_id", "pid", "root", "path", "sha256")), strict=True)
     for image_id, pid, root, path, sha256 in cells:
-        mask = (masks / path).with_suffix(".png")
+        mask = mask_of(masks, path)
         if mask.is_file():
             place = contained(manifest.root(root), path)
             given.append(Given(_id_of(image_id, image_id), PERSON, image_id, place, mask, int(pid), sha256))
     if not given:
-        example = f", such as {(masks / rows['path'].iloc[0]).with_suffix('.png')}" if len(rows) else ""
+        example = f", such as {mask_of(masks, rows['path'].iloc[0])}" if len(rows) else ""
         raise BankError(
             f"{manifest.dataset}: no person can be cut from this manifest.",
             f"Expected rows of split train with masks below {masks}{example}, found {len(rows)} such rows and no mask.",
