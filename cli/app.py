@@ -35,6 +35,7 @@ COMMANDS = (
     "compare",
     "published",
     "how-loaders-differ",
+    "bank",
     "twin",
     "demo",
 )

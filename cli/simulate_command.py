@@ -94,6 +94,11 @@ def command(
     loaded = load_manifest(manifest, root, sources)
     if benchmark is not None:
         return _benchmark(loaded, benchmark, out, options, as_json)
+    more = "".join(
+        f" --{name.replace('_', '-')} {shlex.quote(str(options[name]))}"
+        for name in ("pool", "masks", "pool_masks", "bank")
+        if options[name]
+    )
     given = _arguments(loaded, root, options)
     with progress_bar() as tell:
         done = simulate(loaded, out, progress=lambda at, total: tell("simulate", at, total), **given)
@@ -104,7 +109,7 @@ def command(
     if as_json:
         say_json(done.to_dict())
     else:
-        _print(done, manifest, sheet)
+        _print(done, manifest, sheet, more)
     return 0
 
 
@@ -163,7 +168,7 @@ def _arguments(loaded: Manifest, root: Path | None, options: dict[str, Any]) -> 
     return {**given, **options}
 
 
-def _print(done: Simulated, manifest: str, sheet: Path | None) -> None:
+def _print(done: Simulated, manifest: str, sheet: Path | None, more: str) -> None:
     say(f"{done.recipe}, seed {done.seed}, of {done.source}: {done.pictures:,} occluded pictures"
         f"{', rows alone' if done.rows_only else ''}, {done.referred:,} clean ones referred to")  # fmt: skip
     if done.untouched:
@@ -176,4 +181,4 @@ def _print(done: Simulated, manifest: str, sheet: Path | None) -> None:
     say(f"  manifest    {done.manifest}{'  (unchanged)' if done.unchanged else ''}")
     if sheet:
         say(f"  sheet       {sheet}")
-    say(f"Next: occreid-prepare replay {shlex.quote(done.manifest)} --source {shlex.quote(manifest)}")
+    say(f"Next: occreid-prepare replay {shlex.quote(done.manifest)} --source {shlex.quote(manifest)}{more}")

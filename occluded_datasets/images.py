@@ -53,6 +53,37 @@ def decode(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
     return _decode_jpeg(data, name) if data[:3] == b"\xff\xd8\xff" else _decode_other(data, name)
 
 
+def decode_rgba(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
+    """Return the pixels of an encoded picture that has transparency, decoded to its last byte.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole PNG or TIFF file of 8 bits a channel.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (H, W, 4), dtype uint8, RGBA, colours not multiplied by their alpha, C-contiguous.
+
+    Raises
+    ------
+    ImageError
+        As `decode`, and if the picture has no alpha channel and no transparent colour.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decode_rgba(encode(np.full((2, 1, 4), 9, np.uint8), ".png")).tolist()
+    [[[9, 9, 9, 9]], [[9, 9, 9, 9]]]
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty.", "Expected a picture, found 0 bytes.")
+    return _decode_other(data, name, "RGBA")
+
+
 def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92, effort: int = 6) -> bytes:
     """Return RGB pixels as the file that `extension` names; all but JPEG without loss.
 
@@ -128,7 +159,7 @@ def _jpeg_end(data: bytes) -> int:
     return 0
 
 
-def _decode_other(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+def _decode_other(data: bytes, name: str, mode: str = "RGB") -> npt.NDArray[np.uint8]:
     import numpy as np
     from PIL import Image
 
@@ -137,10 +168,10 @@ def _decode_other(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(*picture.size, name)
-            _check_kind(picture, name)
+            (_check_kind if mode == "RGB" else _check_alpha)(picture, name)
             turn = picture.getexif().get(0x0112) if picture.format == "TIFF" else None
             picture.load()
-            pixels = picture.convert("RGB")
+            pixels = picture.convert(mode)
             if turn in _UNTURN:  # Pillow turns TIFFs, and them alone, as the tag says
                 pixels = pixels.transpose(Image.Transpose(_UNTURN[turn]))
             return np.ascontiguousarray(pixels)
@@ -167,3 +198,14 @@ def _check_kind(picture: Image, name: str) -> None:
             f"{name}: mode {'RGB;16' if deep else picture.mode} is refused.",
             "Expected 8-bit grey, palette, CMYK or RGB without transparency.",
         )
+
+
+def _check_alpha(picture: Image, name: str) -> None:
+    """Refuse what has no transparency, or no faithful 8-bit RGBA reading."""
+    if getattr(picture, "n_frames", 1) != 1:
+        raise ImageError(f"{name}: several pictures in one file.", "Expected one frame.")
+    if picture.mode not in ("RGBA", "LA") and "transparency" not in picture.info:
+        raise ImageError(f"{name}: it has no transparency.", f"Expected an alpha channel, found mode {picture.mode}.")
+    deep = any(";16" in str(tile[3]) for tile in getattr(picture, "tile", ()))
+    if deep or picture.mode not in ("RGBA", "LA", "RGB", "L", "P"):
+        raise ImageError(f"{name}: mode {picture.mode} is refused.", "Expected 8 bits a channel with transparency.")

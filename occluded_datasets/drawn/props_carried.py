@@ -67,7 +67,7 @@ def _turned(points: Points, turn: float, centre: tuple[float, float]) -> Points:
 
 def open_umbrella(rng: Dice) -> Sprite:
     """Paint an open umbrella from the side, tilted, with its stick and handle."""
-    image = sheet(520, 560)
+    image = sheet(rng, 520, 560)
     turn, centre = between(rng, -0.42, 0.42), (260.0, 265.0)
     tone = jitter(rng, _CLOTHS[int(rng.integers(len(_CLOTHS)))], 14)
     second = scaled(tone, 1.5 if sum(tone) < 300 else 0.6) if rng.random() < 0.3 else tone
@@ -85,7 +85,7 @@ def open_umbrella(rng: Dice) -> Sprite:
 
 def umbrella_towards(rng: Dice) -> Sprite:
     """Paint an open umbrella held towards the camera: eight panels around its tip."""
-    image = sheet(520, 480)
+    image = sheet(rng, 520, 480)
     tone = jitter(rng, _CLOTHS[int(rng.integers(len(_CLOTHS)))], 14)
     second = scaled(tone, 1.6 if sum(tone) < 300 else 0.6) if rng.random() < 0.4 else tone
     tip = (260 + between(rng, -70, 70), 190 + between(rng, -50, 40))
@@ -107,12 +107,12 @@ def _round(turn: float, reach: float = 1.0) -> tuple[float, float]:
 
 def backpack(rng: Dice) -> Sprite:
     """Paint a backpack with pockets and straps."""
-    image = sheet(360, 470)
+    image = sheet(rng, 360, 470)
     tone = jitter(rng, (*_LEATHERS, *_CLOTHS)[int(rng.integers(13))], 16)
     cv2.ellipse(image, (180, 34), (40, 28), 0, 180, 360, (*scaled(tone, 0.6), 255), 12)
     for x in (34, 326):
         line(image, ((180 + (x - 180) * 0.7, 90), (x, 220), (180 + (x - 180) * 0.8, 420)), scaled(tone, 0.6), 24)
-    cv2.ellipse(image, (180, 160), (136, 130), 0, 180, 360, (*tone, 255), -1)
+    cv2.ellipse(image, (180, 160), (136, 130), 0, 0, 360, (*tone, 255), -1)
     poly(image, ((44, 158), (316, 158), (332, 410), (306, 454), (54, 454), (28, 410)), tone)
     cv2.ellipse(image, (180, 150), (112, 104), 0, 190, 350, (*scaled(tone, 0.55), 255), 6)
     pocket = scaled(tone, 1.18 if sum(tone) < 420 else 0.86)
@@ -127,7 +127,7 @@ def backpack(rng: Dice) -> Sprite:
 
 def handbag(rng: Dice) -> Sprite:
     """Paint a handbag with two handles and a clasp."""
-    image = sheet(420, 430)
+    image = sheet(rng, 420, 430)
     tone = jitter(rng, _LEATHERS[int(rng.integers(len(_LEATHERS)))], 16)
     cv2.ellipse(image, (214, 176), (106, 150), 0, 180, 360, (*scaled(tone, 0.5), 255), 14)
     cv2.ellipse(image, (202, 182), (104, 156), 0, 180, 360, (*scaled(tone, 0.78), 255), 16)
@@ -144,7 +144,7 @@ def handbag(rng: Dice) -> Sprite:
 
 def shopping_bag(rng: Dice) -> Sprite:
     """Paint a paper or plastic carrier bag with its handles."""
-    image = sheet(340, 480)
+    image = sheet(rng, 340, 480)
     tone = jitter(
         rng, ((196, 160, 116), (228, 226, 222), (186, 44, 50), (60, 110, 150), (70, 70, 74))[int(rng.integers(5))], 14
     )
@@ -163,7 +163,7 @@ def shopping_bag(rng: Dice) -> Sprite:
 
 def trolley_case(rng: Dice) -> Sprite:
     """Paint one upright suitcase with its handle pulled out."""
-    image = sheet(330, 640)
+    image = sheet(rng, 330, 640)
     tone = jitter(rng, (*_CLOTHS, *_LEATHERS)[int(rng.integers(13))], 18)
     for x in (112, 206):
         rect(image, (x, 14, 12, 220), (148, 150, 154))

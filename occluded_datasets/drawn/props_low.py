@@ -24,7 +24,7 @@ PAINTS: tuple[Colour, ...] = (
 
 def car(rng: Dice) -> Sprite:
     """Paint a car's side with bonnet, window, door line and wheel."""
-    image = sheet(900, 330)
+    image = sheet(rng, 900, 330)
     paint = jitter(rng, PAINTS[int(rng.integers(len(PAINTS)))], 12)
     body = [
         (8, 300),
@@ -79,7 +79,7 @@ def car(rng: Dice) -> Sprite:
 
 def bicycle(rng: Dice) -> Sprite:
     """Paint a full rack: bicycles with baskets and bags, close enough to hide legs."""
-    image = sheet(620, 330)
+    image = sheet(rng, 620, 330)
     for k in range(4):
         x, tone = (
             90 + 105 * k + int(between(rng, -14, 14)),
@@ -113,7 +113,7 @@ def bicycle(rng: Dice) -> Sprite:
 
 def bench(rng: Dice) -> Sprite:
     """Paint a slatted park bench seen from behind."""
-    image = sheet(620, 300)
+    image = sheet(rng, 620, 300)
     wood = jitter(rng, ((150, 106, 66), (112, 78, 54), (86, 96, 84))[int(rng.integers(3))], 14)
     for y in (6, 50, 94, 138):
         rect(image, (10, y, 600, 37), jitter(rng, wood, 12))
@@ -128,7 +128,7 @@ def bench(rng: Dice) -> Sprite:
 
 def litter_bin(rng: Dice) -> Sprite:
     """Paint a wheeled rubbish bin or a litter bin."""
-    image = sheet(300, 400)
+    image = sheet(rng, 300, 400)
     tone = jitter(rng, ((52, 84, 62), (60, 64, 68), (44, 66, 112), (150, 118, 48))[int(rng.integers(4))], 14)
     poly(image, [(22, 70), (278, 70), (256, 400), (44, 400)], tone)
     poly(image, [(8, 66), (24, 22), (150, 6), (276, 22), (292, 66)], scaled(tone, 1.18))
@@ -143,7 +143,7 @@ def litter_bin(rng: Dice) -> Sprite:
 
 def luggage(rng: Dice) -> Sprite:
     """Paint suitcases stacked on a trolley."""
-    image = sheet(380, 420)
+    image = sheet(rng, 380, 420)
     rect(image, (40, 0, 14, 400), (150, 152, 156))
     rect(image, (330, 0, 14, 400), (132, 134, 138))
     rect(image, (34, 0, 316, 16), (60, 62, 66))
@@ -174,7 +174,7 @@ def luggage(rng: Dice) -> Sprite:
 
 def fence(rng: Dice) -> Sprite:
     """Paint a board fence with narrow gaps."""
-    image = sheet(620, 360)
+    image = sheet(rng, 620, 360)
     wood = jitter(rng, ((140, 112, 82), (196, 192, 184), (92, 84, 76))[int(rng.integers(3))], 14)
     rect(image, (0, 84, 620, 26), scaled(wood, 0.6))
     rect(image, (0, 286, 620, 26), scaled(wood, 0.6))

@@ -67,7 +67,7 @@ def van(rng: Dice) -> Sprite:
 
 def _vehicle(rng: Dice, shape: _Shape, tall: float) -> Sprite:
     width, height = shape.size
-    image = sheet(width, height)
+    image = sheet(rng, width, height)
     paint = jitter(rng, PAINTS[int(rng.integers(len(PAINTS)))], 14)
     foot = shape.body[0][1]
     poly(image, shape.body, paint)
@@ -104,7 +104,7 @@ def wheel(image: Image, centre: tuple[int, int], radius: int) -> None:
 
 def single_bicycle(rng: Dice) -> Sprite:
     """Paint one bicycle, some with a basket or bags."""
-    image = sheet(700, 440)
+    image = sheet(rng, 700, 440)
     tone = jitter(rng, PAINTS[int(rng.integers(len(PAINTS)))], 24)
     rear, front, crank, seat, head = (150, 300), (550, 300), (312, 304), (256, 140), (486, 128)
     for hub in (rear, front):
@@ -147,7 +147,7 @@ def _basket(image: Image, rng: Dice) -> None:
 
 def lamp_post(rng: Dice) -> Sprite:
     """Paint the lower part of a lamp post with its door, some with stickers."""
-    image = sheet(120, 760)
+    image = sheet(rng, 120, 760)
     tone = jitter(rng, ((120, 124, 126), (58, 72, 66), (70, 72, 76))[int(rng.integers(3))], 12)
     poly(image, ((44, 0), (76, 0), (80, 520), (40, 520)), tone)
     poly(image, ((34, 510), (86, 510), (90, 740), (30, 740)), scaled(tone, 0.94))
@@ -163,7 +163,7 @@ def lamp_post(rng: Dice) -> Sprite:
 
 def bollard(rng: Dice) -> Sprite:
     """Paint a bollard of steel or concrete with a reflecting band."""
-    image = sheet(150, 430)
+    image = sheet(rng, 150, 430)
     tone = jitter(rng, ((70, 74, 78), (166, 160, 150), (44, 66, 54), (176, 132, 40))[int(rng.integers(4))], 12)
     cv2.ellipse(image, (75, 40), (48, 36), 0, 0, 360, (*tone, 255), -1)
     rect(image, (27, 40, 96, 380), tone)
@@ -186,7 +186,7 @@ def _lines(image: Image, rng: Dice, area: tuple[int, int, int, int], ink: Colour
 
 def sandwich_board(rng: Dice) -> Sprite:
     """Paint a shop's chalk or poster board on two legs."""
-    image = sheet(380, 560)
+    image = sheet(rng, 380, 560)
     wood = jitter(rng, ((140, 98, 62), (66, 60, 56), (186, 150, 104))[int(rng.integers(3))], 14)
     poly(image, ((70, 40), (330, 10), (372, 540), (352, 540)), scaled(wood, 0.5))
     poly(image, ((44, 6), (318, 6), (348, 556), (14, 556)), wood)
@@ -204,7 +204,7 @@ def sandwich_board(rng: Dice) -> Sprite:
 
 def notice_board(rng: Dice) -> Sprite:
     """Paint a poster case or a map on two posts."""
-    image = sheet(460, 620)
+    image = sheet(rng, 460, 620)
     frame = jitter(rng, ((66, 70, 74), (110, 82, 58), (40, 70, 60))[int(rng.integers(3))], 12)
     for x in (50, 382):
         rect(image, (x, 330, 28, 290), scaled(frame, 0.8))
@@ -227,13 +227,13 @@ def notice_board(rng: Dice) -> Sprite:
 
 def barrier(rng: Dice) -> Sprite:
     """Paint a striped barrier of road works."""
-    image = sheet(640, 380)
+    image = sheet(rng, 640, 380)
     stripe = jitter(rng, ((196, 44, 38), (222, 110, 30))[int(rng.integers(2))], 14)
     for x in (70, 540):
         rect(image, (x, 20, 30, 340), (132, 134, 138))
         poly(image, ((x - 50, 380), (x - 30, 350), (x + 60, 350), (x + 80, 380)), (52, 52, 54))
     for y in (20, 160):
-        plank = sheet(620, 96)
+        plank = sheet(rng, 620, 96)
         rect(plank, (0, 0, 620, 96), (228, 226, 220))
         for x in range(-96, 620, 124):
             poly(plank, ((x, 96), (x + 62, 96), (x + 124, 0), (x + 62, 0)), stripe)
@@ -245,7 +245,7 @@ def barrier(rng: Dice) -> Sprite:
 
 def shrub(rng: Dice) -> Sprite:
     """Paint a round bush that stands free."""
-    image = sheet(520, 420)
+    image = sheet(rng, 520, 420)
     green = jitter(rng, ((74, 112, 54), (92, 116, 62), (58, 96, 62), (112, 118, 60))[int(rng.integers(4))], 12)
     cv2.ellipse(image, (260, 300), (196, 160), 0, 0, 360, (*scaled(green, 0.35), 255), -1)
     foliage(image[:410], rng, 1100, green, 0.86)

@@ -27,7 +27,7 @@ def foliage(image: Image, rng: Dice, count: int, green: Colour, reach: float) ->
 
 def bush(rng: Dice) -> Sprite:
     """Paint a bush, leaf by leaf."""
-    image = sheet(520, 360)
+    image = sheet(rng, 520, 360)
     green = jitter(rng, ((74, 112, 54), (92, 116, 62), (58, 96, 62), (112, 118, 60))[int(rng.integers(4))], 16)
     cv2.ellipse(image, (260, 380), (225, 285), 0, 0, 360, (*scaled(green, 0.4), 255), -1)
     foliage(image, rng, 950, green, 1.0)
@@ -36,7 +36,7 @@ def bush(rng: Dice) -> Sprite:
 
 def planter(rng: Dice) -> Sprite:
     """Paint a concrete trough with a shrub in it."""
-    image = sheet(420, 400)
+    image = sheet(rng, 420, 400)
     top = image[:260]
     green = jitter(rng, (84, 114, 60), 22)
     cv2.ellipse(top, (210, 230), (165, 150), 0, 0, 360, (*scaled(green, 0.45), 255), -1)
@@ -53,7 +53,7 @@ def planter(rng: Dice) -> Sprite:
 
 def trunk(rng: Dice) -> Sprite:
     """Paint a tree trunk with bark, wider at its foot."""
-    image = sheet(200, 720)
+    image = sheet(rng, 200, 720)
     bark = jitter(rng, ((98, 80, 64), (120, 110, 98), (84, 74, 66))[int(rng.integers(3))], 14)
     rows = np.linspace(0, 719, 24)
     sway = 10 * np.sin(rows / 150 + 6 * rng.random())
@@ -68,7 +68,7 @@ def trunk(rng: Dice) -> Sprite:
 
 def pillar(rng: Dice) -> Sprite:
     """Paint a concrete, tiled or steel column, some with a poster."""
-    image = sheet(190, 720)
+    image = sheet(rng, 190, 720)
     kind = int(rng.integers(3))
     tone = jitter(rng, ((168, 164, 156), (206, 200, 188), (92, 100, 104))[kind], 14)
     rect(image, (8, 0, 174, 720), tone)
@@ -90,7 +90,7 @@ def pillar(rng: Dice) -> Sprite:
 
 def sign(rng: Dice) -> Sprite:
     """Paint a traffic sign or a plate on a pole."""
-    image = sheet(300, 720)
+    image = sheet(rng, 300, 720)
     rect(image, (136, 60, 28, 660), (140, 142, 146))
     rounded(image, 136, 164)
     kind = int(rng.integers(3))
@@ -119,7 +119,7 @@ def sign(rng: Dice) -> Sprite:
 
 def wall(rng: Dice) -> Sprite:
     """Paint the edge of a wall of brick or plaster."""
-    image = sheet(420, 720)
+    image = sheet(rng, 420, 720)
     brick = rng.random() < 0.6
     tone = jitter(rng, (146, 96, 78) if brick else (188, 180, 164), 18)
     rect(image, (0, 0, 400, 720), scaled(tone, 0.78) if brick else tone)

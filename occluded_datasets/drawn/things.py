@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from . import props_carried, props_low, props_street, props_tall
 from .dice import Dice, Keyed
 from .paint import Image
@@ -15,7 +17,7 @@ THINGS: Mapping[str, tuple[tuple[Painter, int], ...]] = {
     "bag": ((props_carried.backpack, 3), (props_carried.handbag, 2), (props_carried.shopping_bag, 2)),
     "barrier": ((props_street.barrier, 2),),
     "bench": ((props_low.bench, 3),),
-    "bicycle": ((props_street.single_bicycle, 3), (props_low.bicycle, 2)),
+    "bicycle": ((props_street.single_bicycle, 5),),
     "board": ((props_street.sandwich_board, 3), (props_street.notice_board, 2)),
     "bush": ((props_street.shrub, 4),),
     "car": ((props_low.car, 3), (props_street.hatchback, 3), (props_street.van, 2)),
@@ -51,5 +53,5 @@ def things() -> list[tuple[str, str, Image]]:
         makers = [maker for maker, count in painters for _ in range(count)]
         for number, maker in enumerate(makers, 1):
             name = f"{kind}-{number:02d}"
-            found.append((name, kind, maker(Keyed("bank", name)).levels[0]))
+            found.append((name, kind, np.asarray(maker(Keyed("bank", name)).levels[0])))
     return found

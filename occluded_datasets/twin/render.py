@@ -19,6 +19,8 @@ from .person import appearance, pose
 from .scene import Scene, scene, view
 
 _GRID = (24, 12)
+_SEEN = 0.5
+"""Share of a pixel that must be the person's for the mask to be set."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,14 @@ class Rendered:
         x, y, w, h of the largest part of the person that nothing covers.
     visible_fraction
         Share of the person's drawn pixels left visible; 1.0 for a full body.
+    mask
+        (height, width): 255 where the person is seen, else 0.
     """
 
     image: Image
     visible_box: tuple[int, int, int, int]
     visible_fraction: float
+    mask: Image
 
 
 def render(shot: Shot, seed: int = 0) -> Rendered:
@@ -102,7 +107,9 @@ def render(shot: Shot, seed: int = 0) -> Rendered:
         _lay_over(picture, layer)
         hidden = layer.cover
     box, fraction = _visible(cover, hidden)
-    return Rendered(_expose(picture, rng, place), box, fraction)
+    seen = cover if hidden is None else cover * (1 - hidden)
+    mask: Image = np.where(seen > _SEEN, 255, 0).astype(np.uint8)
+    return Rendered(_expose(picture, rng, place), box, fraction, mask)
 
 
 def _frame(rng: np.random.Generator, stature: float, size: tuple[int, int]) -> Frame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from .plan import Picture, plan, unknown_totals
 
 SHARD = 128
 IN_PROCESS = 1500
+MASKS = ".masks"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def twin(
     workers: int | None = 1,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
+    masks: str | os.PathLike[str] | None = None,
 ) -> Twin:
     """Render a licence-free raw tree with the true names, folders, formats and counts of `dataset`.
 
@@ -67,11 +70,14 @@ def twin(
         does.
     progress : callable, optional
         Called with (pictures done, pictures in all).
+    masks : path, optional
+        Write the true mask of the visible person of each picture too: 255 the person, 0 else, a grey PNG below this
+        folder by the picture's name inside the tree, such as ``whole_body_images/001_001.png``.
 
     Raises
     ------
     UsageError
-        If the tree is already there or the facts have no naming.
+        If the tree, or the folder of masks, is already there or the facts have no naming.
     StorageError
         If the disk refuses; nothing is left at the final path.
 
@@ -90,13 +96,20 @@ def twin(
     final, staging = out / facts.tree, out / f".{facts.tree}.part"
     if final.exists():
         raise UsageError(f"{final} is already there.", "A twin never replaces anything.", "choose another --out")
+    shapes = None if masks is None else Path(masks)
+    if shapes is not None and shapes.exists():
+        raise UsageError(f"{shapes} is already there.", "Masks never replace anything.", "choose another --masks")
     with storage_errors(str(out)):
         try:
             remove_tree(staging)
             for folder in sorted({picture.name.rpartition("/")[0] for picture in pictures}):
                 (staging / folder).mkdir(parents=True, exist_ok=True)
-            _render_all(staging, pictures, seed, workers, executor, progress)
+                if shapes is not None:
+                    (staging / MASKS / folder).mkdir(parents=True, exist_ok=True)
+            _render_all(staging, pictures, seed, workers, executor, progress, shapes is not None)
             _write_texts(staging / facts.tree, facts, chosen, pictures, ids)
+            if shapes is not None:
+                _publish_masks(staging / MASKS / facts.tree, shapes)
             os.replace(staging / facts.tree, final)
         finally:
             remove_tree(staging)
@@ -111,6 +124,7 @@ def _render_all(
     workers: int | None,
     executor: Executor | None,
     progress: Callable[[int, int], None] | None,
+    masks: bool,
 ) -> None:
     shards = [pictures[start : start + SHARD] for start in range(0, len(pictures), SHARD)]
     done = 0
@@ -120,39 +134,57 @@ def _render_all(
         if executor is None and count > 1 and len(pictures) > IN_PROCESS:
             executor = stack.enter_context(ProcessPoolExecutor(count, mp_context=get_context("spawn")))
         if executor is None:
-            run = (write_shard(str(folder), shard, seed) for shard in shards)
+            run = (write_shard(str(folder), shard, seed, masks) for shard in shards)
         else:
-            run = executor.map(write_shard, [str(folder)] * len(shards), shards, [seed] * len(shards))
+            run = executor.map(
+                write_shard, [str(folder)] * len(shards), shards, [seed] * len(shards), [masks] * len(shards)
+            )
         for number in run:
             done += number
             if progress:
                 progress(done, len(pictures))
 
 
-def write_shard(folder: str, pictures: Sequence[Picture], seed: int) -> int:
-    """Render and write some pictures below `folder`, and return how many."""
+def _publish_masks(staged: Path, masks: Path) -> None:
+    """Move masks to where they were asked for: another disk gets them whole or not at all."""
+    masks.parent.mkdir(parents=True, exist_ok=True)
+    part = masks.with_name(f".{masks.name}.part")
+    try:
+        remove_tree(part)
+        shutil.move(staged, part)
+        os.replace(part, masks)
+    finally:
+        remove_tree(part)
+
+
+def write_shard(folder: str, pictures: Sequence[Picture], seed: int, masks: bool = False) -> int:
+    """Render and write some pictures below `folder`, and their masks if asked for, and return how many."""
     import cv2
 
     cv2.setNumThreads(1)
     for picture in pictures:
+        data, mask = draw(picture, seed, masks)
         with open(f"{folder}/{picture.name}", "wb") as stream:
-            stream.write(draw(picture, seed))
+            stream.write(data)
+        if masks:
+            with open(f"{folder}/{MASKS}/{picture.name.rpartition('.')[0]}.png", "wb") as stream:
+                stream.write(mask)
     return len(pictures)
 
 
-def draw(picture: Picture, seed: int) -> bytes:
-    """Return the encoded file of one picture."""
+def draw(picture: Picture, seed: int, masks: bool = False) -> tuple[bytes, bytes]:
+    """Return the encoded file of one picture and, if asked for, of the mask of its visible person."""
     import numpy as np
 
     from .render import Shot, render
 
     shot = Shot(picture.pid, picture.photo, picture.body, picture.camera, picture.width, picture.height)
     rendered = render(shot, seed)
-    pixels = rendered.image
+    pixels, mask = rendered.image, rendered.mask
     if picture.crop:
         x, y, width, height = rendered.visible_box
-        pixels = np.ascontiguousarray(pixels[y : y + height, x : x + width])
-    return encode(pixels, picture.name[picture.name.rfind(".") :])
+        pixels, mask = (np.ascontiguousarray(part[y : y + height, x : x + width]) for part in (pixels, mask))
+    return encode(pixels, picture.name[picture.name.rfind(".") :]), encode(mask, ".png") if masks else b""
 
 
 def _write_texts(tree: Path, facts: Dataset, variant: Variant, pictures: Sequence[Picture], ids: int | None) -> None:

@@ -23,7 +23,7 @@ def walker(rng: np.random.Generator) -> Sprite:
 
 def umbrella(rng: np.random.Generator) -> Sprite:
     """Paint a pedestrian under an open umbrella."""
-    image = sheet(420, 600)
+    image = sheet(rng, 420, 600)
     person = walker(rng).levels[0]
     image[130:600, 80:340] = person
     tone = jitter(
@@ -31,7 +31,7 @@ def umbrella(rng: np.random.Generator) -> Sprite:
         ((40, 40, 48), (150, 34, 44), (48, 78, 130), (196, 170, 96), (86, 120, 96))[int(rng.integers(5))],
         16,
     )
-    cloth = sheet(420, 360)
+    cloth = sheet(rng, 420, 360)
     canopy(cloth, tone)
     rough(cloth, rng, 0.12, (90, 90))
     image[:235] = np.where(cloth[:235, :, 3:] > 0, cloth[:235], image[:235])
