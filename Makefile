@@ -48,6 +48,7 @@ lint: $(VENV)/lint-installed
 bench: $(VENV)/test-installed
 	$(BIN)/python tests/benchmarks/bench_build.py $(if $(BENCH),--$(BENCH))
 	$(BIN)/python tests/benchmarks/bench_ranking.py $(if $(BENCH),--$(BENCH))
+	$(BIN)/python tests/benchmarks/bench_occlusion.py $(if $(BENCH),--$(BENCH))
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py

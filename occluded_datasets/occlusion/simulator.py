@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 LEAST_SIDE = 8
 """Shortest side of a picture, pixels."""
 
-PATIENCE = 512
-"""Pictures that a simulator occludes before it loads the compiled kernel: who wants a few never waits for it."""
+PATIENCE = 4096
+"""Pictures that a simulator occludes before it loads the compiled kernel, which takes seconds the first time."""
 
 
 class Occluded(NamedTuple):
