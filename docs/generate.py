@@ -28,6 +28,9 @@ def cli_page() -> str:
             continue
         context = click.Context(command, parent=root, info_name=name, max_content_width=100, terminal_width=100)
         pages.append(f"## {name}\n\n```\n{command.get_help(context)}\n```\n\n")
+        for verb, part in getattr(command, "commands", {}).items():
+            inner = click.Context(part, parent=context, info_name=verb, max_content_width=100, terminal_width=100)
+            pages.append(f"### {name} {verb}\n\n```\n{part.get_help(inner)}\n```\n\n")
     return "".join(pages).rstrip() + "\n"
 
 

@@ -49,7 +49,7 @@ class Key(NamedTuple):
         Examples
         --------
         >>> Key(7, "00").words("shape")[0]
-        6170377763217041811
+        10712388388752145983
         """
         text = f"{self.seed}|{purpose}|{self.copy}|{self.occurrence}|{self.picture}|{number}"
         return _UNPACK(_BLAKE(text.encode()).digest())

@@ -220,7 +220,10 @@ def _parse(data: Mapping[str, Any]) -> Recipe:
         why = f"Unknown: {', '.join(sorted(unknown))}." if unknown else "Expected schema 1 and a list of arms."
         raise UsageError("This is not a recipe.", why, "see docs/reference/recipes.md")
     full = [_whole(arm) for arm in arms]
-    probability = _ppm(data.get("probability", 1), "probability", 0, 1)
+    try:
+        probability = _ppm(data.get("probability", 1), "probability", 0, 1)
+    except ValueError as error:
+        raise UsageError(f"The recipe cannot be: {error}.", "", LISTING) from error
     rules = {"schema": 1, "probability": probability / PPM, "arms": full}
     name = str(data.get("name", "custom"))
     return Recipe(

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from occluded_datasets.drawn.dice import Keyed
 from occluded_datasets.drawn.paint import clouds
+from occluded_datasets.drawn.prop import ExactSheet, poly, sheet
 from occluded_datasets.drawn.things import THINGS, things
 from occluded_datasets.occlusion.bank import Bank
 
@@ -80,3 +82,33 @@ def test_exact_clouds_are_golden() -> None:
     assert float(np.abs(found).max()) == 1
     digest = hashlib.sha256(found.astype("<f4").tobytes()).hexdigest()
     assert digest == "e0bec2c61a95eca61206bdfb887335fbb99fa46e1480ffdaff692465d3d35035"
+
+
+def test_a_polygon_holds_the_pixels_whose_middle_it_holds() -> None:
+    """Against the crossing-number rule in fractions, for polygons that cross themselves and leave the sheet."""
+    dice = np.random.default_rng(4)
+    for _ in range(40):
+        points = dice.integers(-9, 30, (int(dice.integers(3, 8)), 2)).tolist()
+        image = sheet(Keyed(), 24, 17)
+        poly(image, points, (10, 20, 30))
+        assert isinstance(image, ExactSheet)
+        for y in range(17):
+            for x in range(24):
+                assert (image[y, x].tolist() == [10, 20, 30, 255]) == _holds(points, x, y), (points, x, y)
+
+
+def _holds(points: list[list[int]], x: int, y: int) -> bool:
+    crossed = 0
+    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
+        if (2 * y0 < 2 * y + 1) != (2 * y1 < 2 * y + 1):
+            at = x0 + Fraction((x1 - x0) * (2 * y + 1 - 2 * y0), 2 * (y1 - y0))
+            crossed += at <= x + Fraction(1, 2)
+    return crossed % 2 == 1
+
+
+def test_numpys_dice_get_opencvs_polygons() -> None:
+    """Twins are painted as before."""
+    image = sheet(np.random.default_rng(0), 9, 9)
+    assert not isinstance(image, ExactSheet)
+    poly(image, [(1, 1), (6, 1), (6, 6), (1, 6)], (1, 2, 3))
+    assert int((image[..., 3] == 255).sum()) == 36

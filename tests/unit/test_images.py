@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ from PIL import Image
 
 from occluded_datasets.errors import ImageError
 from occluded_datasets.hashing import pixel_digest
-from occluded_datasets.images import EXTENSIONS, FORMATS, decode, encode
+from occluded_datasets.images import EXTENSIONS, FORMATS, decode, decode_rgba, encode
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -141,3 +143,52 @@ def test_a_jpeg_cut_off_in_its_middle_is_refused() -> None:
     data = encode(picture(200, 120), ".jpg")
     with pytest.raises(ImageError, match="damaged JPEG"):
         decode(data[: len(data) // 2] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("RGBA", "PNG"), ("LA", "PNG"), ("RGBA", "TIFF")])
+def test_transparency_is_read_as_it_was_stored(mode: str, kind: str) -> None:
+    """Colours are not multiplied by their alpha, not even where it is 0."""
+    alpha = np.random.default_rng(2).integers(0, 256, (48, 31), np.uint8)
+    alpha[:4] = 0
+    stored = Image.fromarray(np.dstack([picture(), alpha])).convert(mode)
+    found = decode_rgba(saved(stored, kind))
+    assert (found.dtype, found.flags.c_contiguous) == (np.uint8, True)
+    assert (found == np.asarray(stored.convert("RGBA"))).all()
+    assert (found[..., 3] == alpha).all()
+
+
+def test_a_transparent_colour_is_transparency() -> None:
+    """A PNG that names one colour of its palette transparent has an alpha of 0 and 255."""
+    image = Image.fromarray(picture()).quantize(4)
+    found = decode_rgba(saved(image, "PNG", transparency=2))
+    assert (found[..., 3] == np.where(np.asarray(image) == 2, 0, 255)).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (saved(Image.fromarray(picture()), "PNG"), "no transparency"),
+        (saved(Image.fromarray(picture()), "JPEG"), "no transparency"),
+        (saved(Image.fromarray(picture()).convert("RGBA"), "PNG")[:-20], "cut off"),
+        (saved(Image.fromarray(picture()).convert("RGBA"), "PNG") + b"more", "other bytes follow"),
+        (saved(Image.fromarray(picture()).convert("RGBA"), "WEBP", lossless=True), "not a readable"),
+        (b"rubbish", "not a readable"),
+    ],
+    ids=["empty", "rgb", "jpeg", "cut", "followed", "webp", "rubbish"],
+)
+def test_transparency_is_read_as_strictly(data: bytes, says: str) -> None:
+    """What `decode` refuses is refused here too, and what has no transparency."""
+    with pytest.raises(ImageError, match=f"a.png.*{says}"):
+        decode_rgba(data, "a.png")
+
+
+def test_deep_transparency_is_refused() -> None:
+    """16 bits a channel have no faithful 8-bit reading."""
+    rows = b"".join(b"\0" + b"\x12\x34" * 4 * 2 for _ in range(2))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 6, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+    with pytest.raises(ImageError, match="is refused"):
+        decode_rgba(data)

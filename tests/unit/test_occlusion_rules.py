@@ -117,6 +117,7 @@ def test_a_recipe_reads_back_as_itself(tmp_path: Path) -> None:
         ({"count": (0, 1)}, "count"),
         ({"of": "head"}, "of: expected one of box, person"),
         ({"feather": 2}, "feather"),
+        ({"probability": 2}, "probability"),
         ({"options": {"windows": [0.1, 0.2]}}, "unknown options windows"),
         ({"options": {"window": [0.1, 0.2], "corners": ["bottom"]}}, "corners"),
     ],

@@ -184,3 +184,47 @@ def test_senseless_shots_are_refused(body: str, size: tuple[int, int]) -> None:
     """An unknown body or an empty picture raises ValueError."""
     with pytest.raises(ValueError, match=r"body must be|at least one pixel"):
         render(shot(body=body, size=size))
+
+
+def test_a_mask_is_the_person_that_is_seen() -> None:
+    """0 and 255 alone, of the picture's size; its share of the whole person is the visible fraction, nearly."""
+    for pid in range(12):
+        whole, part = (render(shot(pid, 0, body, pid)) for body in ("full", "occluded"))
+        assert whole.mask.shape == whole.image.shape[:2]
+        assert set(np.unique(whole.mask)) == {0, 255}
+        assert 0.1 < (whole.mask > 0).mean() < 0.6
+        x, y, w, h = whole.visible_box
+        inside = whole.mask[y : y + h, x : x + w]
+        assert (inside > 0).sum() == (whole.mask > 0).sum()
+        assert (part.mask > 0).any()
+
+
+def test_masks_change_no_picture(tmp_path: Path) -> None:
+    """A twin with masks has the same files; a mask for each picture, by its name, of its size."""
+    from occluded_datasets.images import decode
+    from occluded_datasets.twin import twin
+
+    twin("partial-reid", tmp_path / "a", ids=2)
+    twin("partial-reid", tmp_path / "b", ids=2, masks=tmp_path / "masks")
+    files = {path.relative_to(tmp_path / "a"): path.read_bytes() for path in (tmp_path / "a").rglob("*.*")}
+    assert files == {path.relative_to(tmp_path / "b"): path.read_bytes() for path in (tmp_path / "b").rglob("*.*")}
+    pictures = {Path(*path.parts[1:]): data for path, data in files.items() if path.suffix == ".jpg"}
+    found = {path.relative_to(tmp_path / "masks"): path for path in (tmp_path / "masks").rglob("*.png")}
+    assert set(found) == {path.with_suffix(".png") for path in pictures}
+    for path, data in pictures.items():
+        mask = decode(found[path.with_suffix(".png")].read_bytes())[..., 0]
+        assert mask.shape == decode(data).shape[:2]
+        assert set(np.unique(mask)) <= {0, 255}
+        assert (mask > 0).any()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "masks"]
+
+
+def test_masks_never_replace_anything(tmp_path: Path) -> None:
+    """A folder that is there is an error before anything is drawn."""
+    from occluded_datasets.errors import UsageError
+    from occluded_datasets.twin import twin
+
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(UsageError, match="masks is already there"):
+        twin("partial-reid", tmp_path / "a", ids=2, masks=tmp_path / "masks")
+    assert not (tmp_path / "a").exists()
