@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from .archives import kind_of, members
 from .member import Limits, Member, reading
 
 RESERVE = 1 << 24
+FOLDER_MEMBERS = 1 << 22
 
 
 class Unpacked(NamedTuple):
@@ -61,7 +63,10 @@ def unpack(
     StorageError
         If the disk has too little room.
     """
-    writer = _Writer(folder, limits or Limits(), max(_size(path), 1), path.name, copy, progress)
+    limits = limits or Limits()
+    if path.is_dir():  # what lies there already is no amplification: a set of video frames has a million files
+        limits = replace(limits, members=max(limits.members, FOLDER_MEMBERS))
+    writer = _Writer(folder, limits, max(_size(path), 1), path.name, copy, progress)
     _require_room(path, folder, writer.allowed)
     for member in members(path, password):
         writer.take(member)
