@@ -50,7 +50,8 @@ the fault is gone, brings the right file with nothing cleaned by hand. How a mes
 - Each tool is called as its own documentation has it, with the options that it recommends and offers for this: pooch with
   `retry_if_failed` and a timeout; gdown's `cached_download` with `resume`, `timeout` and `retries`;
   torchvision's `download_url`; ir_datasets' `Download` with its timeout; `hf_hub_download` into a folder, with its
-  timeout. The timeouts are set to 3 s where there is such an option, so that a case ends.
+  timeout. The timeouts are set to 3 s where there is such an option, so that a case ends. In `larger_than_declared` a
+  tool that can be told the file's size is told it; of these only ours can.
 - A case that has no meaning for a tool (no mirrors, no other schemes, nothing to adopt) is not counted for it. Not
   installed, and so skipped: {missing}.
 - These tools promise other things than this one: they fetch from hosts that their users trust, and none says that it
