@@ -50,6 +50,10 @@ def command(dataset: str, root: Path | None, as_json: bool) -> None:
     say()
     if facts.status == "open download":
         say(f"Next: occreid-prepare fetch {facts.id} --root DIR")
+    if facts.derivation:
+        parents = dict.fromkeys(one.parent for one in facts.derivation.picked)
+        named = " ".join(f"--from-parent DIR/{parent}" for parent in parents)
+        say(f"Next: occreid-prepare build {facts.id} {named} --root DIR")
     say(f"Next: occreid-prepare build {facts.id} --raw PATH --root DIR   (zip, rar, tar or folder)")
 
 

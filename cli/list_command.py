@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
     sets = [catalog.get(dataset) for dataset in catalog.ids()]
     if as_json:
         rows = [
-            {"id": s.id, "title": s.title, "kind": s.kind, "status": s.status, "year": s.year,
+            {"id": s.id, "title": s.title, "kind": s.kind, "status": s.status, "year": s.year or None,
              "images": s.variant().count.images, "identities": s.variant().count.identities,
              "certainty": s.variant().count.certainty, "variants": [v.name for v in s.variants]}
             for s in sets

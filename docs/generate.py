@@ -132,12 +132,13 @@ def _limits() -> list[tuple[str, str]]:
     from occluded_datasets import images, paths
     from occluded_datasets.acquire import Limits, download, tars
     from occluded_datasets.acquire.transfer import Policy
+    from occluded_datasets.acquire.unpack import FOLDER_MEMBERS
     from occluded_datasets.manifest.attest import MOST_BYTES as ATTESTED
     from occluded_datasets.prepare import namelists
 
     archive, policy = Limits(), Policy()
     return [
-        ("members of an archive", f"{archive.members:,}"),
+        ("members of an archive, files of a folder", f"{archive.members:,}, {FOLDER_MEMBERS:,}"),
         ("bytes of one member, counted as they come", _bytes(archive.member_bytes)),
         ("bytes an archive unpacks to", _bytes(archive.total_bytes)),
         (f"ratio of unpacked to packed bytes, above {_bytes(archive.ratio_from)}", f"{archive.ratio}"),

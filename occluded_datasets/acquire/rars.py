@@ -20,7 +20,7 @@ def rar_members(path: Path, password: bytes | None) -> Iterator[Member]:
     except ImportError as error:
         raise MissingReaderError(
             f"{path.name}: a rar archive, which needs a reader that is not installed.",
-            "",
+            "Expected unrar2-cffi.",
             'pip install "occluded-datasets[rar]", or unpack it and name the folder as --raw',
         ) from error
     word = _ascii(path, password)
@@ -66,7 +66,7 @@ def _ascii(path: Path, password: bytes | None) -> str | None:
     except UnicodeDecodeError as error:
         raise PasswordError(
             f"{path.name}: its password has characters outside ASCII, which the rar reader cannot take.",
-            "",
+            "Expected ASCII alone.",
             "unpack it by hand and name the folder as --raw",
         ) from error
 

@@ -6,17 +6,20 @@ import os
 import shutil
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ArchiveError, StorageError
+from ..errors import ArchiveError, StorageError, UnsafeNameError
 from ..layouts import is_clutter
 from ..paths import safe_name
 from .archives import kind_of, members
 from .member import Limits, Member, reading
 
 RESERVE = 1 << 24
+FOLDER_MEMBERS = 1 << 22
 
 
 class Unpacked(NamedTuple):
@@ -61,14 +64,29 @@ def unpack(
     StorageError
         If the disk has too little room.
     """
-    writer = _Writer(folder, limits or Limits(), max(_size(path), 1), path.name, copy, progress)
-    _require_room(path, folder, writer.allowed)
-    for member in members(path, password):
-        writer.take(member)
-    nested = [name for name in writer.names if name.lower().endswith(".zip") and zipfile.is_zipfile(folder / name)]
-    for name in nested:
-        _unpack_nested(folder, name, writer, password)
+    with _whole_answer(path):
+        limits = limits or Limits()
+        if path.is_dir():  # what lies there already is no amplification: a set of video frames has a million files
+            limits = replace(limits, members=max(limits.members, FOLDER_MEMBERS))
+        writer = _Writer(folder, limits, max(_size(path), 1), path.name, copy, progress)
+        _require_room(path, folder, writer.allowed)
+        for member in members(path, password):
+            writer.take(member)
+        for name in [one for one in writer.names if one.lower().endswith(".zip") and zipfile.is_zipfile(folder / one)]:
+            _unpack_nested(folder, name, writer, password)
     return Unpacked(writer.names, dict(sorted(writer.skipped.items())))
+
+
+@contextmanager
+def _whole_answer(path: Path) -> Iterator[None]:
+    """Have every refusal of an archive name it, say what was expected, and what to do next."""
+    try:
+        yield
+    except (ArchiveError, UnsafeNameError) as error:
+        what = error.what if path.name in error.what else f"{path.name}: {error.what}"
+        why = error.why or "Expected names that stay inside their folder and that every file system can hold."
+        advice = "get it again from its authors, or unpack what you trust by hand and name the folder as --raw"
+        raise type(error)(what, why, error.next_command or advice) from error
 
 
 def _unpack_nested(folder: Path, name: str, writer: _Writer, password: bytes | None) -> None:
@@ -117,7 +135,11 @@ class _Writer:
         label = label or self.label
         self._members += 1
         if self._members > self.limits.members:
-            raise ArchiveError(f"{label}: over {self.limits.members} members.", "", "unpack what you need by hand")
+            raise ArchiveError(
+                f"{label}: over {self.limits.members} members.",
+                "Expected the files of one set.",
+                "unpack what you need by hand and name the folder as --raw",
+            )
         name = safe_name(member.name.removesuffix("/") if member.kind == "folder" else member.name)
         if is_clutter(name):
             self.skipped["system files"] += 1
@@ -158,7 +180,7 @@ class _Writer:
         if spelled != name:
             raise ArchiveError(f"{label}: {spelled} and {name} differ by case alone.", "Expected one of them.")
         if was_file != is_file:
-            raise ArchiveError(f"{label}: {name} is both a file and a folder.")
+            raise ArchiveError(f"{label}: {name} is both a file and a folder.", "Expected one of them.")
 
     def _write(self, name: str, member: Member, label: str) -> None:
         target = f"{self.folder}/{name}"
@@ -172,7 +194,9 @@ class _Writer:
                 written += len(chunk)
                 self._written += len(chunk)
                 if written > self.limits.member_bytes:
-                    raise ArchiveError(f"{label}: {name} is over {self.limits.member_bytes} bytes.")
+                    raise ArchiveError(
+                        f"{label}: {name} is over {self.limits.member_bytes} bytes.", "Expected pictures and lists."
+                    )
                 if self._written > self.allowed and not member.path:
                     raise ArchiveError(
                         f"{label}: it unpacks to over {self.allowed} bytes.",
@@ -183,7 +207,9 @@ class _Writer:
             with reading(Path(label)):
                 member.pour(sink)
         if written != member.size:
-            raise ArchiveError(f"{label}: {name} has {written} bytes, its header says {member.size}.")
+            raise ArchiveError(
+                f"{label}: {name} has {written} bytes, its header says {member.size}.", "Expected the two to agree."
+            )
 
 
 def _link(source: str, target: str) -> bool:

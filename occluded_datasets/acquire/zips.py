@@ -83,7 +83,7 @@ def _aes_reader(path: Path, infos: list[zipfile.ZipInfo]) -> Any:
     except ImportError as error:
         raise MissingReaderError(
             f"{path.name}: encrypted with AES, which needs a reader that is not installed.",
-            "",
+            "Expected pyzipper.",
             'pip install "occluded-datasets[aes]"',
         ) from error
     return pyzipper.AESZipFile(path)
@@ -99,7 +99,9 @@ def _pour_zip(path: Path, archive: Any, info: zipfile.ZipInfo, password: bytes |
         if "password" not in str(error).lower():
             raise
         raise PasswordError(
-            f"{path.name}: the password does not open {info.orig_filename}.", "", PASSWORD_HELP
+            f"{path.name}: the password does not open {info.orig_filename}.",
+            "Expected the archive's own.",
+            PASSWORD_HELP,
         ) from error
     with stream:
         try:

@@ -16,8 +16,10 @@ _FILES = {
     "partial-reid": "partial_reid",
     "partial-ilids": "partial_ilids",
     "occluded-dukemtmc": "occluded_dukemtmc",
+    "occluded-market": "occluded_market",
     "market-1501": "market_1501",
     "dukemtmc-reid": "dukemtmc_reid",
+    "mars": "mars",
 }
 _registered: dict[str, Dataset] = {}
 

@@ -111,7 +111,7 @@ def build(
         "" if root is None else f" --root {shlex.quote(str(root))}",
     )  # fmt: skip
     space = Workspace(data_root(root).absolute() / facts.id)
-    source = source_of(facts, space, raw)
+    source = source_of(facts, space, raw, options.place)
     if dry_run:
         return _plan(facts, chosen, source, options, space)
     with space.opened():

@@ -31,7 +31,7 @@ def _held(space: Workspace) -> bool:
     return space.raw.is_dir() and any(space.raw.iterdir())
 
 
-def source_of(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | None) -> Path:
+def source_of(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | None, place: str = "") -> Path:
     """Return the raw copy to read, or raise if there is none or it holds the data root."""
     if raw is None:
         held = _held(space)
@@ -40,10 +40,10 @@ def source_of(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | 
             raise UsageError(
                 f"{dataset.id}: no raw copy was named and none is in {space.home}.",
                 f"{dataset.status_note}",
-                f"occreid-prepare build {dataset.id} --from-parent PATH, or --raw PATH"
+                f"occreid-prepare build {dataset.id} --from-parent PATH{place}, or --raw PATH"
                 if dataset.derivation
-                else f"occreid-prepare fetch {dataset.id}, or occreid-prepare build {dataset.id} --raw PATH   (zip, "
-                f"tar, rar or folder; see occreid-prepare info {dataset.id})",
+                else f"occreid-prepare fetch {dataset.id}{place}, or occreid-prepare build {dataset.id} --raw PATH"
+                f"{place}   (zip, tar, rar or folder; see occreid-prepare info {dataset.id})",
             )
         return archive or space.raw
     path = Path(raw).expanduser().absolute()

@@ -14,6 +14,7 @@ JUNK = 50
 DISTRACTORS = 0.15
 OCCLUDED_AMONG_UNKNOWN = 0.1
 MOST_OF_UNKNOWN = 30
+EACH = 20  # pictures an identity, where nobody says how many identities a part has
 
 
 class Picture(NamedTuple):
@@ -68,14 +69,15 @@ def _totals(parts: Sequence[Part], variant: Variant) -> list[tuple[int, int]]:
     """Return (pictures, identities) of each part; what is undeclared is shared out evenly."""
     known = sum(part.count.images or 0 for part in parts)
     open_parts = [part for part in parts if part.count.images is None]
-    left = (variant.count.images or 0) - known
+    left = max(0, (variant.count.images or 0) - known)
     totals = []
     for part in parts:
         images = part.count.images
         if images is None:
             images = left // len(open_parts) + (left % len(open_parts) if part == open_parts[-1] else 0)
         same = [other.count.identities or 0 for other in parts if other.split == part.split]
-        totals.append((images, part.count.identities or max(same) or variant.count.identities or 1))
+        people = part.count.identities or max(same) or variant.count.identities or max(1, images // EACH)
+        totals.append((images, people))
     return totals
 
 

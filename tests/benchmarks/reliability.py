@@ -77,13 +77,12 @@ def fetched(work: Work, folder: Path, payload: Path, only: Iterable[str]) -> Row
     return Row(work.tool, work.version, work.pinned, results)
 
 
-def unpacked(work: Work, folder: Path, archives: dict[str, bytes], only: Iterable[str]) -> Row:
+def unpacked(work: Work, folder: Path, archives: dict[str, bytes]) -> Row:
     """Let an unpacker meet every archive."""
     results = {}
     for name, data in archives.items():
-        if not only or name in only:
-            results[name] = unpacking.play(name, data, work.tool, work.python, folder / f"un-{work.tool}" / name)
-            print(work.tool, "unpack", name, *results[name], flush=True)
+        results[name] = unpacking.play(name, data, work.tool, work.python, folder / f"un-{work.tool}" / name)
+        print(work.tool, "unpack", name, *results[name], flush=True)
     return Row(work.tool, work.version, None, results)
 
 
@@ -103,9 +102,9 @@ def main() -> None:
 
         payload = folder / "payload.zip"
         payload.write_bytes(hostile.zipped())
-        archives = unpacking.archives(folder / "outside")
+        archives = unpacking.archives(folder / "outside", asked.only)
         runs = [
-            pool.submit(unpacked, work, folder, archives, asked.only) if work.pinned is None
+            pool.submit(unpacked, work, folder, archives) if work.pinned is None
             else pool.submit(fetched, work, folder, payload, asked.only)
             for work in ready
         ]  # fmt: skip

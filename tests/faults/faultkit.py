@@ -145,8 +145,10 @@ def in_child(action: Callable[[], object]) -> int:
 
 
 def is_an_answer(error: OccludedDatasetsError, says: str = "") -> None:
-    """A message says what, exits other than 0, and is about this fault."""
+    """A message says what, why and what to do next, exits other than 0, and is about this fault."""
     assert error.what
+    assert error.why
+    assert error.next_command
     assert error.exit_code != 0
     assert says.lower() in str(error).lower()
 

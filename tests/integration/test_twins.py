@@ -32,6 +32,8 @@ SIZES = {
     ("partial-ilids", "full"): (18, 6),
     ("partial-ilids", "probe-gallery"): (12, 6),
     ("occluded-dukemtmc", "full"): (191, 10),
+    ("occluded-market", "full"): (208, 10),
+    ("mars", "full"): (817, 2),
     ("market-1501", "full"): (307, 12),
     ("market-1501", "train-only"): (103, 6),
     ("dukemtmc-reid", "full"): (196, 10),
@@ -68,6 +70,8 @@ SPLITS: dict[tuple[str, str], dict[str, Sizes]] = {
     ("partial-ilids", "full"): {"single-shot": (0, 6, 6, 6, 0)},
     ("partial-ilids", "probe-gallery"): {"single-shot": (0, 6, 6, 6, 0)},
     ("occluded-dukemtmc", "full"): {"standard": (84, 12, 95, 0, 0)},
+    ("occluded-market", "full"): {"standard": (70, 18, 120, 0, 0)},
+    ("mars", "full"): {},
     ("market-1501", "full"): {"standard": (103, 27, 127, 0, 0)},
     ("market-1501", "train-only"): {"standard": "this manifest has no probe picture for it."},
     ("dukemtmc-reid", "full"): {"standard": (89, 12, 95, 0, 0)},
@@ -96,7 +100,7 @@ def made(
     """Return the twin of one set and variant, built from its folder."""
     dataset, variant = request.param
     folder = tmp_path_factory.mktemp(dataset)
-    tree = cheap_tree(dataset, variant, IDS, folder / "twin")
+    tree = cheap_tree(dataset, variant, 1 if dataset == "mars" else IDS, folder / "twin")  # 816 frames of one person
     built = build(dataset, variant, tree, folder / "data")
     yield Made(dataset, variant, tree, Path(built.manifest), built.fingerprint)
     shutil.rmtree(folder)

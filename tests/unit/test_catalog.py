@@ -16,8 +16,8 @@ from occluded_datasets.catalog.spec import Count, Dataset, Form, check
 from occluded_datasets.errors import UnknownNameError
 
 IDS = [
-    "occluded-reid", "p-dukemtmc-reid", "p-ethz", "partial-reid", "partial-ilids", "occluded-dukemtmc", "market-1501",
-    "dukemtmc-reid",
+    "occluded-reid", "p-dukemtmc-reid", "p-ethz", "partial-reid", "partial-ilids", "occluded-dukemtmc",
+    "occluded-market", "market-1501", "dukemtmc-reid", "mars",
 ]  # fmt: skip
 
 # part: images, identities, certainty, body, role, split
@@ -51,6 +51,15 @@ PARTS: dict[str, dict[str, tuple[int | None, int | None, str, str, str, str]]] =
         "query": (2210, 519, "documented", "occluded", "probe", "test"),
         "bounding_box_test": (17661, 1110, "documented", "unknown", "gallery", "test"),
     },
+    "occluded-market": {
+        "occluded_train": (9287, None, "documented", "unknown", "train", "train"),
+        "occluded_query": (2343, None, "documented", "occluded", "probe", "test"),
+        "bounding_box_test": (15913, None, "documented", "unknown", "gallery", "test"),
+    },
+    "mars": {
+        "bbox_train": (509914, 625, "documented", "unknown", "train", "train"),
+        "bbox_test": (None, None, "inferred", "unknown", "gallery", "test"),
+    },
     "market-1501": {
         "bounding_box_train": (12936, 751, "verified-on-copy", "full", "train", "train"),
         "query": (3368, 750, "documented", "full", "probe", "test"),
@@ -72,6 +81,8 @@ VARIANTS = {
     ("partial-ilids", "full"): (357, 119, "documented"),
     ("partial-ilids", "probe-gallery"): (238, 119, "documented"),
     ("occluded-dukemtmc", "full"): (35489, None, "documented"),
+    ("occluded-market", "full"): (27543, None, "documented"),
+    ("mars", "full"): (None, None, "inferred"),
     ("market-1501", "full"): (32217, None, "documented"),
     ("market-1501", "train-only"): (12936, 751, "verified-on-copy"),
     ("dukemtmc-reid", "full"): (36411, None, "documented"),
@@ -85,6 +96,8 @@ STATUS = {
     "partial-reid": ("open download", "target", "none", False, ".jpg", "Partial-REID_Dataset"),
     "partial-ilids": ("by form", "neighbour", "none", False, ".jpg", "Partial_iLIDS"),
     "occluded-dukemtmc": ("withdrawn", "neighbour", "filename", True, ".jpg", "Occluded_Duke"),
+    "occluded-market": ("by form", "neighbour", "filename", False, ".jpg", "Occluded_Market"),
+    "mars": ("by form", "parent", "filename", False, ".jpg", "MARS"),
     "market-1501": ("by form", "parent", "filename", False, ".jpg", "Market-1501-v15.09.15"),
     "dukemtmc-reid": ("withdrawn", "parent", "filename", True, ".jpg", "DukeMTMC-reID"),
 }
@@ -102,6 +115,9 @@ PINS = {
     "train.list": ("dadffee79d8601545ca2217a38406c1cb6dab39d0b4b0c6370c8486738dee059", "", ""),
     "query.list": ("fb5e1b1a749a0ab8602414bc9159e7a03216c2bdc519b5a4e513e05e3f612333", "", ""),
     "gallery.list": ("0393fa86344ef4c220a5589aaad409f3adda1e14e39fc8425c80e90196065fca", "", ""),
+    **dict.fromkeys(
+        ("train_market.list", "train_mars.list", "query_market.list", "query_mars.list", "test.list", "MARS.zip"), ("", "", "")
+    ),
     "Market-1501-v15.09.15.zip": ("", "", "65005ab7d12ec1c44de4eeafe813e68a"),
     "DukeMTMC-reID.zip": ("", "", "2f93496f9b516d1ee5ef51c1d5e7d601"),
 }  # fmt: skip
@@ -187,6 +203,7 @@ def test_lineage() -> None:
         "p-dukemtmc-reid": [("dukemtmc-reid", True)],
         "p-ethz": [("ethz", False)],
         "occluded-dukemtmc": [("dukemtmc-reid", True)],
+        "occluded-market": [("market-1501", False), ("mars", False)],
     }
 
 
@@ -207,8 +224,8 @@ def test_every_record_is_consistent_and_json_ready(dataset: str) -> None:
     facts = catalog.get(dataset)
     assert check(facts) is facts
     assert json.loads(json.dumps(facts.to_dict()))["id"] == dataset
-    assert re.match(r"@inproceedings\{\w+,\n.*\n\}$", facts.bibtex, re.DOTALL)
-    assert str(facts.year) in facts.bibtex
+    assert re.match(r"@(inproceedings|misc)\{[\w-]+,\n.*\n\}$", facts.bibtex, re.DOTALL)
+    assert not facts.year or str(facts.year) in facts.bibtex
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,8 @@ PLANS = [(dataset, variant.name) for dataset in ids() for variant in get(dataset
 @pytest.mark.parametrize(("dataset", "variant"), PLANS)
 def test_a_twins_names_are_known_for_what_they_are(dataset: str, variant: str, number: int | None) -> None:
     """The first guess is the set, the variant and the right verdict, for whole twins and small ones."""
+    if dataset == "mars" and number is None:
+        pytest.skip("half a million names of one form")
     facts = get(dataset)
     names = [picture.name for picture in plan(facts, facts.variant(variant), number, 0)]
     best = guess(names, map(get, ids()))[0]

@@ -19,6 +19,7 @@ IDS = [
     "dukemtmc-reid/standard@a3ca0cb6",
     "market-1501/standard@18c2a117",
     "occluded-dukemtmc/standard@14f56103",
+    "occluded-market/standard@5372dfbf",
     "occluded-reid/afpb-nshot-1@a46b3432",
     "occluded-reid/afpb-nshot-2@c4ac81d1",
     "occluded-reid/afpb-nshot-5@86090f8a",

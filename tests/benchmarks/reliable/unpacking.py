@@ -7,6 +7,7 @@ import os
 import sys
 import tarfile
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ LAYOUT = {"extra_files", "extra_pictures", "missing_files", "truncated_picture"}
 HONEST = ("plain_zip", "plain_targz", "plain_tarxz")
 
 
-def archives(outside: Path) -> dict[str, bytes]:
+def archives(outside: Path, only: Collection[str]) -> dict[str, bytes]:
     """Return every archive of the tests that any tool here may read, and three that are as they should be."""
     sys.path.insert(0, str(FAULTS))
     import hostile
@@ -25,10 +26,12 @@ def archives(outside: Path) -> dict[str, bytes]:
     from faultkit import Sandbox
 
     box = Sandbox(outside.parent, outside, b"", "")
-    made = {name: case.make(box) for name, case in test_unpack.REFUSED.items() if _readable(name, case)}
-    return made | {
+    hostile_ones = {name: case for name, case in test_unpack.REFUSED.items() if _readable(name, case)}
+    made = {name: case.make(box) for name, case in hostile_ones.items() if not only or name in only}
+    honest = {
         "plain_zip": hostile.zipped(), "plain_targz": hostile.tarred(mode="w:gz"), "plain_tarxz": hostile.tarred(mode="w:xz"),
     }  # fmt: skip
+    return made | {name: data for name, data in honest.items() if not only or name in only}
 
 
 def _readable(name: str, case: Any) -> bool:
