@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+KILLS ?= 200
+PEERS ?= $(BIN)/python
 
-.PHONY: demo test lint bench docs kills wheel clean help
+.PHONY: demo test lint bench docs kills guards reliability wheel clean help
 
 help:
 	@echo "make demo    environment, install, and the main job on licence-free twins"
@@ -12,7 +14,9 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the benchmark table of docs/benchmarks.md (BENCH=quick for a smaller one)"
 	@echo "make docs    write the generated pages of docs/reference again"
-	@echo "make kills   50 builds killed at random and healed by the same command"
+	@echo "make kills   200 fetches and 200 builds killed at random and healed by the same command (KILLS=200)"
+	@echo "make guards  each guard switched off once: how many make a case fail"
+	@echo "make reliability   the figure of docs/reliability.md (PEERS=python of an environment with the other tools)"
 	@echo "make wheel   build the wheel and try it in an environment of its own"
 
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -49,7 +53,13 @@ docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
 kills: $(VENV)/test-installed
-	OCCREID_KILLS=50 $(BIN)/python -m pytest -q tests/faults/test_kills.py
+	OCCREID_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s -m kills --no-header tests/faults
+
+guards: $(VENV)/test-installed
+	$(BIN)/python -m pytest -q -n 2 -m guards --no-header tests/faults
+
+reliability: $(VENV)/test-installed
+	$(BIN)/python tests/benchmarks/reliability.py --peers $(PEERS)
 
 wheel: $(VENV)/lint-installed
 	rm -rf build dist $(VENV)-wheel

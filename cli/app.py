@@ -27,6 +27,8 @@ COMMANDS = (
     "diff",
     "attest",
     "compare-attestations",
+    "simulate",
+    "replay",
     "split",
     "features",
     "evaluate",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared import json_option, password_of, progress_bar, root_option, say, say_json
+from .shared import agreement_options, asker, json_option, password_of, progress_bar, root_option, say, say_json
 
 if TYPE_CHECKING:
     from ..prepare import Built
@@ -31,35 +31,53 @@ if TYPE_CHECKING:
 @click.option("--from-parent", "parents", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
               help="Make the set of this copy of its parent: a built manifest, its folder, or a raw copy.")  # fmt: skip
 @click.option("--list", "lists", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="A published name list; else looked for beside the parent and here.")  # fmt: skip
+              help="A published name list; else looked for beside the parent and here, else fetched.")  # fmt: skip
 @click.option("--accept-unpinned-lists", is_flag=True, help="Take name lists that are not the published text.")
+@agreement_options
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads that scan pictures; all cores by default.")
 @click.option("--dry-run", is_flag=True, help="Say what would be built, from names alone; write nothing.")
 @json_option
 def command(
     dataset: str, raw: Path | None, root: Path | None, variant: str | None, extension: str, ignore: tuple[str, ...],
     allow_subset: bool, allow_different: bool, replace: bool, copy: bool, password_file: Path | None,
-    parents: tuple[Path, ...], lists: tuple[Path, ...], accept_unpinned_lists: bool,
-    workers: int | None, dry_run: bool, as_json: bool,
+    parents: tuple[Path, ...], lists: tuple[Path, ...], accept_unpinned_lists: bool, accept_terms: bool,
+    accept_withdrawn_parent: bool, accept_unpinned: bool, offline: bool, workers: int | None,
+    dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Build and verify the manifest of a raw copy of DATASET.
+    """Build and verify the manifest of a raw copy of DATASET; without --raw it is fetched first, as fetch does.
 
     The copy is unpacked below ROOT/DATASET/raw, every picture is decoded and hashed, names and counts are checked,
     and manifest.csv is written when all is well. An incomplete copy exits 1 and publishes nothing.
 
     \b
     Example:
+      occreid-prepare build occluded-reid --root data
       occreid-prepare build partial-reid --raw Partial-REID_Dataset.zip --root data
       occreid-prepare build occluded-dukemtmc --from-parent data/dukemtmc-reid --root data
     """
-    from ..prepare import build, derive
+    from ..acquire.fetch import fetch
+    from ..prepare import build, derive, wants_archive
 
     _require_one_way(raw, parents, lists or accept_unpinned_lists, extension or ignore or password_file or copy)
+    named = "".join(f" --from-parent {shlex.quote(str(parent))}" for parent in parents)
+    again = f"occreid-prepare build {dataset}{named}{f' --root {shlex.quote(str(root))}' if root else ''}"
     with progress_bar() as tell:
+
+        def bring(file: str | None = None) -> Path:
+            result = fetch(
+                dataset, root, accept_terms=accept_terms, accept_withdrawn_parent=accept_withdrawn_parent,
+                accept_unpinned=accept_unpinned, offline=offline, file=file, again=again, ask=asker(), progress=tell,
+            )  # fmt: skip
+            for note in result.notes:
+                click.echo(f"note: {note}", err=True)
+            return Path(result.path)
+
+        if raw is None and not parents and not dry_run and wants_archive(dataset, root):
+            bring()
         built = derive(
             dataset, parents, root, variant, lists=lists, accept_unpinned_lists=accept_unpinned_lists,
-            allow_subset=allow_subset, allow_different=allow_different, replace=replace, dry_run=dry_run,
-            workers=workers, progress=tell,
+            bring=None if dry_run else bring, allow_subset=allow_subset, allow_different=allow_different,
+            replace=replace, dry_run=dry_run, workers=workers, progress=tell,
         ) if parents else build(
             dataset, raw, root, variant, extension=extension, ignore=ignore, allow_subset=allow_subset,
             allow_different=allow_different, replace=replace, copy=copy, password=password_of(password_file),

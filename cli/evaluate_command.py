@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .shared import json_option, load_manifest, root_option, say, say_json
+
+if TYPE_CHECKING:
+    from ..manifest import Manifest
+    from ..protocol import Protocol
 
 
 @click.command("evaluate")
@@ -35,6 +39,7 @@ from .shared import json_option, load_manifest, root_option, say, say_json
 @click.option(
     "--figures", type=click.Path(file_okay=False, path_type=Path), help="Folder for plots (needs matplotlib)."
 )
+@click.option("--level", metavar="F", help="Of a simulated set: the probes of this level alone.")
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--any-fingerprint", is_flag=True, help="Take features whose header names another manifest.")
@@ -50,6 +55,7 @@ def command(
     rerank: str,
     declare: tuple[str, ...],
     figures: Path | None,
+    level: str | None,
     bootstrap: int,
     seed: int,
     any_fingerprint: bool,
@@ -67,8 +73,9 @@ def command(
     from ..evaluation import evaluate
     from ..evaluation.declared import parse
 
+    loaded = load_manifest(manifest, root)
     score = evaluate(
-        load_manifest(manifest, root), protocol, features, distance=distance, rerank=rerank,
+        loaded, protocol_of(loaded, protocol, level), features, distance=distance, rerank=rerank,
         declare=parse(declare), bootstrap=bootstrap, seed=seed, any_fingerprint=any_fingerprint, threads=threads,
     )  # fmt: skip
     if out is not None:
@@ -82,6 +89,14 @@ def command(
         say(f"  record        {out}")
     for path in drawn:
         say(f"  figure        {path}")
+
+
+def protocol_of(manifest: Manifest, name: str, level: str | None) -> Protocol:
+    """Return the protocol that the options name."""
+    from ..protocol import find_protocol
+
+    found = find_protocol(manifest.dataset, name)
+    return found if level is None else found.at_level(level)
 
 
 def _draw(record: Mapping[str, Any], folder: Path) -> list[Path]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .shared import json_option, progress_bar, root_option, say, say_json
+from .shared import agreement_options, asker, json_option, progress_bar, root_option, say, say_json
 
 if TYPE_CHECKING:
     from ..acquire.fetch import Fetched
@@ -21,10 +19,7 @@ if TYPE_CHECKING:
 @click.option("--from", "by_hand", type=click.Path(path_type=Path),
               help="A copy of the archive got by hand: it is checked and adopted, nothing is fetched.")  # fmt: skip
 @root_option
-@click.option("--accept-terms", is_flag=True, help="Agree to the set's terms (see info); else you are asked once.")
-@click.option("--accept-withdrawn-parent", is_flag=True, help="Agree to the notice that its parent was withdrawn.")
-@click.option("--accept-unpinned", is_flag=True, help="Fetch over plain http a file whose hash nobody published.")
-@click.option("--offline", is_flag=True, help="Open no connection: what is not there is an error.")
+@agreement_options
 @json_option
 def command(
     dataset: str, by_hand: Path | None, root: Path | None, accept_terms: bool, accept_withdrawn_parent: bool,
@@ -43,19 +38,11 @@ def command(
     """
     from ..acquire.fetch import fetch
 
-    ask = _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
-    with ExitStack() as stack:
-        bars: list[Callable[[str, int, int], None]] = []
-
-        def tell(stage: str, done: int, total: int) -> None:
-            if not bars:  # not before: a bar would draw over the question
-                bars.append(stack.enter_context(progress_bar()))
-            bars[0](stage, done, total)
-
+    with progress_bar() as tell:
         result = fetch(
             dataset, root, by_hand=by_hand, accept_terms=accept_terms,
             accept_withdrawn_parent=accept_withdrawn_parent, accept_unpinned=accept_unpinned, offline=offline,
-            ask=ask, progress=tell,
+            ask=asker(), progress=tell,
         )  # fmt: skip
     for note in result.notes:
         click.echo(f"note: {note}", err=True)
@@ -65,12 +52,6 @@ def command(
         _print(result, root)
 
 
-def _ask(kind: str, text: str) -> bool:
-    click.echo(f"\n{text}\n", err=True)
-    question = "Do you agree to these terms?" if kind == "terms" else "Have you read this, and go on?"
-    return click.confirm(question, default=False, err=True)
-
-
 def _print(result: Fetched, root: Path | None) -> None:
     say(f"{result.dataset}: {result.name}, {result.bytes:,} bytes, {result.how}, {result.pin}")
     for hop in result.hops:
@@ -78,4 +59,4 @@ def _print(result: Fetched, root: Path | None) -> None:
     say(f"  sha256    {result.sha256}")
     say(f"  git blob  {result.git_blob}")
     say(f"  file      {result.path}")
-    say(f"Next: occreid-prepare build {result.dataset}{f' --root {root}' if root else ''}")
+    say(f"Next: occreid-prepare build {result.dataset}{f' --root {shlex.quote(str(root))}' if root else ''}")

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,6 +90,19 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda stage, done, total: None
         return
+    with ExitStack() as stack:
+        drawn: list[Callable[[str, int, int], None]] = []
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if not drawn:  # not before there is something to draw: a bar would lie over a question
+                drawn.append(stack.enter_context(_bar()))
+            drawn[0](stage, done, total)
+
+        yield tell
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -108,6 +121,35 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(task, completed=done, total=total or None, rate=f"{speed:,.0f}/s" if speed else "")
 
         yield tell
+
+
+def agreement_options(command: F) -> F:
+    """Add what agrees to terms beforehand, for scripts, and ``--offline``."""
+    for option in (
+        click.option("--offline", is_flag=True, help="Open no connection: what is not there is an error."),
+        click.option(
+            "--accept-unpinned", is_flag=True, help="Fetch over plain http a file whose hash nobody published."
+        ),
+        click.option(
+            "--accept-withdrawn-parent", is_flag=True, help="Agree to the notice that its parent was withdrawn."
+        ),
+        click.option(
+            "--accept-terms", is_flag=True, help="Agree to the set's terms (see info); else you are asked once."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def asker() -> Callable[[str, str], bool] | None:
+    """Return what shows a text and asks for agreement; None where no one sits at a terminal."""
+    return _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
+
+
+def _ask(kind: str, text: str) -> bool:
+    click.echo(f"\n{text}\n", err=True)
+    question = "Do you agree to these terms?" if kind == "terms" else "Have you read this, and go on?"
+    return click.confirm(question, default=False, err=True)
 
 
 def table(*columns: str) -> Any:

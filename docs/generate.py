@@ -120,7 +120,52 @@ def _loader_note(rule: LoaderRule) -> str:
     return f"- **{rule.codebase.name}**: {text}\n" if text else ""
 
 
-PAGES = {"cli.md": cli_page, "datasets.md": datasets_page, "how-loaders-differ.md": loaders_page}
+def security_page() -> str:
+    """Return docs/security.md with its table of limits written anew from the constants in the code."""
+    head, start, rest = (FOLDER.parent / "security.md").read_text("utf-8").partition("<!-- limits:")
+    note, _, tail = rest.partition("<!-- end of limits -->")
+    rows = "".join(f"| {what} | {value} |\n" for what, value in _limits())
+    return f"{head}{start}{note.splitlines()[0]}\n\n| what | at most |\n|---|---|\n{rows}\n<!-- end of limits -->{tail}"
+
+
+def _limits() -> list[tuple[str, str]]:
+    from occluded_datasets import images, paths
+    from occluded_datasets.acquire import Limits, download, tars
+    from occluded_datasets.acquire.transfer import Policy
+    from occluded_datasets.manifest.attest import MOST_BYTES as ATTESTED
+    from occluded_datasets.prepare import namelists
+
+    archive, policy = Limits(), Policy()
+    return [
+        ("members of an archive", f"{archive.members:,}"),
+        ("bytes of one member, counted as they come", _bytes(archive.member_bytes)),
+        ("bytes an archive unpacks to", _bytes(archive.total_bytes)),
+        (f"ratio of unpacked to packed bytes, above {_bytes(archive.ratio_from)}", f"{archive.ratio}"),
+        ("archives within an archive", "1 level, zip in zip"),
+        ("bytes after the end of a tar", _bytes(tars.TAIL)),
+        ("bytes of a name segment, of a name", f"{paths.MAX_SEGMENT_BYTES}, {paths.MAX_NAME_BYTES:,}"),
+        ("levels of folders in a name", f"{paths.MAX_DEPTH}"),
+        ("pixels of a picture", f"{images.MAX_PIXELS:,}"),
+        ("bytes of a name list, of an attestation", f"{_bytes(namelists.MOST_BYTES)}, {_bytes(ATTESTED)}"),
+        ("seconds to connect, to the next byte", f"{policy.connect_s:g}, {policy.read_s:g}"),
+        ("seconds for a file in all, attempts and mirrors together", f"{policy.total_s:,.0f}"),
+        ("attempts at an address, redirects of one attempt", f"{policy.attempts}, {policy.hops}"),
+        ("seconds waited when a busy server asks for it", f"{policy.longest_pause_s:g}"),
+        ("bytes of a download where the catalog knows no size", _bytes(policy.max_bytes)),
+        ("bytes over the wire, all attempts together", f"{policy.waste} times the largest the file may be"),
+        ("bytes kept free on the disk", _bytes(download.RESERVE)),
+    ]  # fmt: skip
+
+
+def _bytes(count: int) -> str:
+    unit = next(unit for unit in (30, 20, 10, 0) if count >= 1 << unit)
+    return f"{count >> unit} { {30: 'GiB', 20: 'MiB', 10: 'KiB', 0: 'bytes'}[unit] }"
+
+
+PAGES = {
+    "cli.md": cli_page, "datasets.md": datasets_page, "how-loaders-differ.md": loaders_page,
+    "../security.md": security_page,
+}  # fmt: skip
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

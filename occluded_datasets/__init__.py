@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from . import occlusion, torch
     from .catalog import Dataset, register
     from .doctor import diagnose
     from .errors import OccludedDatasetsError
@@ -43,9 +44,11 @@ _HOMES = {
     "info": "library",
     "list_datasets": "library",
     "load": "library",
+    "occlusion": "occlusion",
     "protocols": "protocol",
     "register": "catalog",
     "split": "protocol",
+    "torch": "torch",
     "verify": "manifest",
 }
 
@@ -67,18 +70,21 @@ __all__ = [
     "info",
     "list_datasets",
     "load",
+    "occlusion",
     "protocols",
     "register",
     "split",
+    "torch",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its room."""
+    """Load a public name from its room, or the room itself."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    room = import_module(f".{_HOMES[name]}", __name__)
+    value = room if _HOMES[name] == name else getattr(room, name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""The main job on twins of the four sets: render, build, verify, split, and a sheet to look at."""
+"""The main job on twins of the four sets: render, build, verify, split, and a sheet; a synthetic set and its score."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .evaluation import evaluate
+from .features import extract
 from .library import load
 from .manifest import verify
+from .occlusion import replay, simulate
 from .prepare import build, write_split
 from .protocol import split
-from .report import contact_sheet
+from .report import contact_sheet, occlusion_sheet
 from .twin import twin
 
 PROTOCOLS = {
@@ -67,6 +70,52 @@ def demo(
     """
     for dataset in PROTOCOLS:
         yield _step(Path(out), dataset, ids, workers, progress or (lambda stage, done, total: None))
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A synthetic occluded set of one twin: pictures made, whether all were rebuilt from their rows, and a score."""
+
+    recipe: str
+    pictures: int
+    replayed: bool
+    protocol: str
+    rank1: float
+    map: float
+    manifest: str
+    sheet: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping."""
+        return asdict(self)
+
+
+def synthetic(
+    out: str | os.PathLike[str], manifest: str | os.PathLike[str], progress: Progress | None = None
+) -> Synthetic:
+    """Return what was made of a built twin: things of the drawn bank in front of its people, replayed and scored.
+
+    Parameters
+    ----------
+    out : path
+        Where everything goes: ``synthetic/``, and a sheet beside the others.
+    manifest : path
+        A set that the demo built.
+    """
+    tell = progress or (lambda stage, done, total: None)
+    folder, source = Path(out) / "synthetic", load(manifest)
+    made = simulate(
+        source, folder, recipe="bank", seed=7, replace=True, progress=lambda done, total: tell("occlude", done, total)
+    )
+    occluded = load(made.manifest)
+    again = replay(occluded, source, progress=lambda done, total: tell("rebuild", done, total))
+    features = extract(occluded, "histogram", folder / "histogram.npz")
+    record = evaluate(occluded, "source-gallery", features.path, bootstrap=0).record
+    sheet = occlusion_sheet(occluded, source, Path(out) / "sheets" / "synthetic.png")
+    return Synthetic(
+        made.recipe, made.pictures, again.ok, record["protocol"], record["cmc"]["1"], record["map"], made.manifest,
+        str(sheet),
+    )  # fmt: skip
 
 
 def _step(out: Path, dataset: str, ids: int | None, workers: int | None, tell: Progress) -> Step:

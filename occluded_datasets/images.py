@@ -84,17 +84,19 @@ def decode_rgba(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
     return _decode_other(data, name, "RGBA")
 
 
-def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92) -> bytes:
+def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92, effort: int = 6) -> bytes:
     """Return RGB pixels as the file that `extension` names; all but JPEG without loss.
 
     Parameters
     ----------
     pixels : numpy.ndarray
-        Shape (H, W, 3), dtype uint8, RGB, C-contiguous.
+        Shape (H, W, 3), dtype uint8, RGB, C-contiguous; all but JPEG also take grey, shape (H, W).
     extension : str
         One of `EXTENSIONS`.
     quality : int
         Of a JPEG, 1 to 100.
+    effort : int
+        Of a PNG: zlib's level, 1 fast to 9 small; the pixels are the same.
 
     Raises
     ------
@@ -117,7 +119,8 @@ def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92) -> 
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, {".png": "PNG", ".bmp": "BMP"}.get(extension, "TIFF"))
+    options = {"compress_level": effort} if extension == ".png" else {}
+    Image.fromarray(pixels).save(stream, {".png": "PNG", ".bmp": "BMP"}.get(extension, "TIFF"), **options)
     return stream.getvalue()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ManifestError, ProtocolError, UnknownNameError
 from .hashing import key
-from .manifest import COLUMNS, Manifest
+from .manifest import COLUMNS, SIMULATED, Manifest
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 PACKAGE = "occluded_datasets.manifests"
 WORDS = ("title", "notes", "sources")
-_FILTERS = {column.name: column.pattern for column in COLUMNS if column.name in ("split", "role", "body")}
+_FILTERS = {
+    column.name: column.pattern
+    for column in (*COLUMNS, *SIMULATED)
+    if column.name in ("split", "role", "body", "level")
+}
 _CHOICES: dict[str, tuple[object, ...]] = {
     "schema": (1,),
     "test_identities": ("all", "published", "half"),
     "set_distance": ("none", "cosine-of-normalised-mean"),
-    "camera_rule": ("none", "same-camera-removed"),
+    "camera_rule": ("none", "same-camera-removed", "same-camera-removed-if-real"),
     "group_rule": ("none", "same-group-removed"),
     "unanswerable": ("drop-and-count", "error"),
 }
@@ -62,6 +66,30 @@ class Protocol:
         rules = {name: value for name, value in self.rules.items() if name not in WORDS}
         text = json.dumps(rules, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return f"{self.dataset}/{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def at_level(self, level: str) -> Protocol:
+        """Return the protocol whose probes are those of one occlusion level: its name and its id are its own.
+
+        Examples
+        --------
+        >>> find_protocol("simulated", "source-gallery").at_level("0.3").name
+        'source-gallery-level-30'
+        """
+        try:
+            words = f"{100 * float(level):g}".replace(".", "-")
+        except ValueError:
+            words = level
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", words):
+            raise ProtocolError(f"level {level!r}: not a level.", "Expected it as the manifest writes it: 0.3.")
+        probe = {**self.rules["probe"], "level": [level]}
+        return Protocol({**self.rules, "name": f"{self.name}-level-{words}", "probe": probe})
+
+    def removes_cameras(self, probe: pd.DataFrame, gallery: pd.DataFrame) -> bool:
+        """Whether gallery pictures of the probe's identity and camera are removed, given the rows' cameras."""
+        rule = self.rules["camera_rule"]
+        if rule == "same-camera-removed-if-real":
+            return real_cameras(probe) and real_cameras(gallery)
+        return bool(rule != "none")
 
 
 @dataclass(frozen=True)
@@ -224,7 +252,7 @@ def _rows(frame: pd.DataFrame, wanted: Mapping[str, Sequence[str]] | None, junk:
         return frame.iloc[:0]
     keep = frame["pid"].notna()
     for column, values in wanted.items():
-        keep &= frame[column].isin(values)
+        keep &= frame[column].isin(values) if column in frame else False
     for column, values in junk.items():
         keep &= ~frame[column].isin(values)
     return frame[keep]
@@ -275,8 +303,6 @@ def _first(own: Sequence[tuple[bytes, str]], prefix: bytes, shots: int) -> list[
 
 
 def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, gallery: pd.DataFrame) -> None:
-    import pandas as pd
-
     for side, rows in (("probe", probe), ("gallery", gallery)):
         if rows.empty:
             raise ProtocolError(
@@ -284,14 +310,17 @@ def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, g
                 f"It is {manifest.dataset}, variant {manifest.variant}, {manifest.verdict}, {len(manifest)} rows.",
                 f"occreid-prepare info {manifest.dataset}",
             )
-    if protocol.rules["camera_rule"] != "none":
-        cameras = pd.concat([probe, gallery])
-        if cameras["camid"].isna().any() or (cameras["camid_source"] == "none").any():
-            raise ProtocolError(
-                f"{protocol.id}: a same-camera rule over rows without a real camera.",
-                "A camera that nobody recorded cannot be the same as another.",
-                f"choose a protocol without a camera rule: occreid-prepare info {manifest.dataset}",
-            )
+    if protocol.removes_cameras(probe, gallery) and not (real_cameras(probe) and real_cameras(gallery)):
+        raise ProtocolError(
+            f"{protocol.id}: a same-camera rule over rows without a real camera.",
+            "A camera that nobody recorded cannot be the same as another.",
+            f"choose a protocol without a camera rule: occreid-prepare info {manifest.dataset}",
+        )
+
+
+def real_cameras(rows: pd.DataFrame) -> bool:
+    """Return whether every row has a camera that somebody recorded."""
+    return bool(rows["camid"].notna().all() and (rows["camid_source"] != "none").all())
 
 
 def _require(protocol: Protocol, dataset: str) -> Protocol:

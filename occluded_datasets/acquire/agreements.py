@@ -118,7 +118,9 @@ def _brief(one: Agreement) -> Mapping[str, str]:
     return {name: value for name, value in asdict(one).items() if name not in ("dataset", "kind")}
 
 
-def require(facts: Dataset, root: Path, accepted: Collection[str] = (), ask: Ask | None = None) -> dict[str, Agreement]:
+def require(
+    facts: Dataset, root: Path, accepted: Collection[str] = (), ask: Ask | None = None, again: str = ""
+) -> dict[str, Agreement]:
     """Return the agreements to every text of a set, asking for those that are missing.
 
     Parameters
@@ -127,6 +129,8 @@ def require(facts: Dataset, root: Path, accepted: Collection[str] = (), ask: Ask
         Kinds that were accepted beforehand, by an option.
     ask : callable, optional
         Shows a text and returns whether the user agrees; without it a missing agreement is an error.
+    again : str
+        The command that an error names, to be run with the option that agrees; a fetch of the set by default.
 
     Raises
     ------
@@ -135,7 +139,9 @@ def require(facts: Dataset, root: Path, accepted: Collection[str] = (), ask: Ask
     """
     with storage_errors(str(root / LEDGER)):
         have = agreed(facts, root)
-        fresh = [_agree(facts, kind, text, accepted, ask) for kind, text in texts_of(facts).items() if kind not in have]
+        again = again or f"occreid-prepare fetch {facts.id}"
+        missing = {kind: text for kind, text in texts_of(facts).items() if kind not in have}
+        fresh = [_agree(facts, kind, text, accepted, ask, again) for kind, text in missing.items()]
         if fresh:
             with exclusive(root / f".{LEDGER}.lock"):
                 lines = [asdict(one) for one in [*read_ledger(root), *fresh]]
@@ -143,13 +149,13 @@ def require(facts: Dataset, root: Path, accepted: Collection[str] = (), ask: Ask
     return have | {one.kind: one for one in fresh}
 
 
-def _agree(facts: Dataset, kind: str, text: str, accepted: Collection[str], ask: Ask | None) -> Agreement:
+def _agree(facts: Dataset, kind: str, text: str, accepted: Collection[str], ask: Ask | None, again: str) -> Agreement:
     how = FLAGS[kind] if kind in accepted else "asked" if ask is not None and ask(kind, text) else ""
     if not how:
         raise UsageError(
             f"{facts.id}: nothing is fetched without agreement ({kind}).",
             f"The text: {' '.join(text.split())}",
-            f"occreid-prepare fetch {facts.id} {' '.join(FLAGS[one] for one in texts_of(facts))}",
+            f"{again} {' '.join(FLAGS[one] for one in texts_of(facts))}",
         )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Agreement(facts.id, kind, text_hash(text), now, __version__, how)

@@ -23,6 +23,8 @@ from .judge import Judged, is_pinned, judge, read_seen, record_path, write_seen
 from .transfer import Budget, BudgetError, Policy
 
 FOLDER = "archives"
+LIST_BYTES = 1 << 25
+"""What a name list may hold at most."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def fetch(
     accept_withdrawn_parent: bool = False,
     accept_unpinned: bool = False,
     offline: bool = False,
+    file: str | None = None,
+    again: str = "",
     ask: Ask | None = None,
     policy: Policy | None = None,
     progress: Progress | None = None,
@@ -84,6 +88,10 @@ def fetch(
         Fetch over plain http a file whose hash is not known.
     offline : bool
         Open no socket: what is not there is an error.
+    file : str, optional
+        A name list of the set instead of its archive; lists hold no picture, and are fetched where the set is not.
+    again : str
+        The command that an error names to run with another option; `fetch` of this set by default.
     ask : callable, optional
         Shows (kind, text) and returns whether the user agrees; without it a missing agreement is an error.
     policy : Policy, optional
@@ -110,13 +118,20 @@ def fetch(
     occluded_datasets.errors.UnavailableError: market-1501: it cannot be had by a click (by form). ...
     """
     facts, place = get(dataset), data_root(root).absolute()
-    source = _archive_of(facts)
+    here = "" if root is None else f" --root {shlex.quote(str(root))}"
+    source = _archive_of(facts, here) if file is None else next(one for one in facts.sources if one.name == file)
+    again = again or f"occreid-prepare fetch {facts.id}{here}"
     target = target_of(facts, source, place)
     if by_hand is None and not target.is_file():
-        _require_available(facts, source)
+        if file is None:
+            _require_available(facts, source, here)
+        if offline:
+            raise _missing(facts, target, again)
     accepted = [kind for kind, given in ((TERMS, accept_terms), (PARENT, accept_withdrawn_parent)) if given]
-    require(facts, place, accepted, ask)
-    run = _Fetch(facts, source, target, policy or Policy(), progress or (lambda stage, done, total: None))
+    require(facts, place, accepted, ask, again)
+    tell = progress or (lambda stage, done, total: None)
+    policy = policy or (Policy() if file is None else Policy(max_bytes=LIST_BYTES))
+    run = _Fetch(facts, source, target, policy, tell, again, here)
     with storage_errors(str(target)), _no_empty_folders(target):
         if by_hand is not None:
             return run.adopt(Path(by_hand).expanduser().absolute())
@@ -148,17 +163,25 @@ def fetched(facts: Dataset, root: Path) -> Path | None:
     return target if target.is_file() else None
 
 
-def _archive_of(facts: Dataset) -> Source:
+def _archive_of(facts: Dataset, here: str) -> Source:
     if not facts.sources:
-        raise UsageError(f"{facts.id}: the catalog knows no source of it.", "", _by_raw(facts))
+        raise UsageError(f"{facts.id}: the catalog knows no source of it.", "", _by_raw(facts, here))
     return facts.sources[0]
 
 
-def _by_raw(facts: Dataset) -> str:
-    return f"occreid-prepare build {facts.id} --raw PATH   (zip, tar, rar or folder)"
+def _by_raw(facts: Dataset, here: str) -> str:
+    return f"occreid-prepare build {facts.id} --raw PATH{here}   (zip, tar, rar or folder)"
 
 
-def _require_available(facts: Dataset, source: Source) -> None:
+def _missing(facts: Dataset, target: Path, again: str) -> FetchError:
+    return FetchError(
+        f"{facts.id}: {target} is not there, or is not the published file.",
+        "Expected it, as --offline opens no connection.",
+        f"{again}   (without --offline), or put the file there",
+    )
+
+
+def _require_available(facts: Dataset, source: Source, here: str) -> None:
     """Raise `UnavailableError` with what to do, unless the authors serve the file."""
     if facts.status == "open download" and source.urls:
         return
@@ -175,15 +198,21 @@ def _require_available(facts: Dataset, source: Source) -> None:
     raise UnavailableError(
         f"{facts.id}: it cannot be had by a click ({facts.status}).",
         f"{facts.status_note} {remains}",
-        f"occreid-prepare fetch {facts.id} --from PATH   (a copy of {source.name} that you hold), or {_by_raw(facts)}",
+        f"occreid-prepare build {facts.id} --from-parent PATH{here}, or {_by_raw(facts, here)}"
+        if facts.derivation
+        else f"occreid-prepare fetch {facts.id} --from PATH{here}   (a copy of {source.name} that you hold), or "
+        f"{_by_raw(facts, here)}",
     )
 
 
 class _Fetch:
     """One file: look whether it is there, adopt it or bring it, judge it, publish it."""
 
-    def __init__(self, facts: Dataset, source: Source, target: Path, policy: Policy, tell: Progress) -> None:
+    def __init__(
+        self, facts: Dataset, source: Source, target: Path, policy: Policy, tell: Progress, again: str, here: str
+    ) -> None:
         self.facts, self.source, self.target, self.policy, self.tell = facts, source, target, policy, tell
+        self.again, self.here = again, here
         self.notes: list[str] = []
 
     def there(self) -> Fetched | None:
@@ -202,7 +231,7 @@ class _Fetch:
         """Return the file copied from `path`, once the copy is known to be the published one."""
         if not path.is_file():
             kind = "It is a folder, expected the archive as published." if path.is_dir() else "There is no such file."
-            command = f"occreid-prepare build {self.facts.id} --raw {shlex.quote(str(path))}"
+            command = f"occreid-prepare build {self.facts.id} --raw {shlex.quote(str(path))}{self.here}"
             raise UsageError(f"{path}: it cannot be adopted.", kind, command if path.is_dir() else "check --from")
         with exclusive(self.target.parent / ".lock"):
             part = Part(self.target)
@@ -228,7 +257,7 @@ class _Fetch:
         try:
             return judge(self.source, part, self.target, str(path))
         except FetchError as error:
-            command = f"occreid-prepare build {self.facts.id} --raw {shlex.quote(str(path))}"
+            command = f"occreid-prepare build {self.facts.id} --raw {shlex.quote(str(path))}{self.here}"
             raise FetchError(
                 error.what, error.why, f"get it again; if it is the set packed by another hand: {command}"
             ) from error
@@ -240,7 +269,7 @@ class _Fetch:
             if found:
                 return found
             if offline:
-                raise self._missing()
+                raise _missing(self.facts, self.target, self.again)
             budget, part = Budget(self.policy, self.source.bytes), Part(self.target)
             part.claim(self.source.urls)
             faults: list[FetchError] = []
@@ -264,13 +293,6 @@ class _Fetch:
             return None
         write_seen(self.target, found, "")
         return self._answer(found, "already there", "", [])
-
-    def _missing(self) -> FetchError:
-        return FetchError(
-            f"{self.facts.id}: {self.target} is not there, or is not the published file.",
-            "Expected it, as --offline opens no connection.",
-            f"occreid-prepare fetch {self.facts.id}, or with --from PATH",
-        )
 
     def _bring_from(self, url: str, part: Part, budget: Budget, accept_unpinned: bool) -> Fetched:
         plain = accept_unpinned or bool(self.source.sha256)
@@ -304,8 +326,10 @@ class _Fetch:
         more = "".join(f" Before: {other.what} {other.why}" for other in others)
         hint = error.next_command
         if "plain http" in error.why and not hint:
-            hint = f"occreid-prepare fetch {self.facts.id} --accept-unpinned"
-        by_hand = f"occreid-prepare fetch {self.facts.id} --from PATH"
+            hint = f"{self.again} --accept-unpinned"
+        by_hand = f"occreid-prepare fetch {self.facts.id} --from PATH{self.here}"
+        if self.source.name in dict(self.facts.lists):
+            by_hand = f"{self.again} --list {self.source.name}   (a copy of the list)"
         return FetchError(f"{self.facts.id}: {error.what}", f"{error.why}{more}", hint or by_hand)
 
     def _answer(self, found: Judged, how: str, url: str, hops: Sequence[str]) -> Fetched:

@@ -16,6 +16,7 @@ from ..files import write_atomic
 from ..hashing import CHUNK, file_digests
 from .archives import SNIFF, kind_of, looks_like, members
 from .member import Limits, reading
+from .zips import require_exact
 
 _KINDS = {".zip": "zip", ".rar": "rar", ".tar": "tar", ".tgz": "tar", ".gz": "tar", ".bz2": "tar", ".xz": "tar"}
 
@@ -181,6 +182,8 @@ def _read_to_the_end(source: Source, path: Path, where: str) -> list[str]:
             raise _other(source, where, f"Its members hold over {Limits().total_bytes:,} bytes.")
 
     try:
+        if kind_of(path) == "zip":
+            require_exact(path)
         for number, member in enumerate(members(path)):
             if number > Limits().members:
                 raise _other(source, where, f"It has over {Limits().members:,} members.")

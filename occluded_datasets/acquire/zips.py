@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 import zlib
@@ -25,6 +26,22 @@ def zip_members(path: Path, password: bytes | None) -> Iterator[Member]:
                 name, _zip_kind(info, name), info.file_size,
                 lambda sink, info=info: _pour_zip(path, reader or archive, info, password, sink),  # type: ignore[misc]
             )  # fmt: skip
+
+
+def require_exact(path: Path) -> None:
+    """Raise unless a zip begins with its first member and ends with its list.
+
+    A reader takes bytes before or behind it for none of its business; to a download they are another file.
+    """
+    with reading(path), zipfile.ZipFile(path) as archive:
+        first = min((info.header_offset for info in archive.infolist()), default=0)
+        tail = 22 + len(archive.comment)  # the end record and its comment
+    with path.open("rb") as stream:
+        stream.seek(-tail, os.SEEK_END)
+        ended = stream.read(4) == b"PK\5\6"
+    if first or not ended:
+        place = "before its first member" if first else "behind its end"
+        raise ArchiveError(f"{path.name}: other bytes stand {place}.", "Expected a zip and nothing else.")
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:

@@ -1,4 +1,4 @@
-"""What a user states of the model: eight conditions, each `unstated` until said."""
+"""What a user states of the model: nine conditions, each `unstated` until said."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ CONDITIONS = {
     "flip_test": "whether features are averaged with the mirrored picture's",
     "model_selection": "on what the checkpoint was chosen",
     "seed": "of the training run",
+    "occlusion_augmentation": "kinds of occlusion that were trained with: none, random-erasing, afpb, ...",
 }
 _PLAIN = (str, int, float, bool)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import ProtocolError, UsageError
-from ..protocol import Protocol, Split, split
+from ..protocol import Protocol, Split, real_cameras, split
 from .audit import audit
 from .declared import declared
 from .distances import FeatureSource, MatrixSource, Source
@@ -192,11 +192,14 @@ def _outcome(
     rules = done.protocol.rules
     groups = {name: number for number, name in enumerate(sorted(set(manifest.frame["group"].dropna())))}
     probe, gallery = labels_of(done.probe, groups), labels_of(done.gallery, groups)
-    real = not len(done.draws) and _real_cameras(done.probe) and _real_cameras(done.gallery)
+    real = not len(done.draws) and real_cameras(done.probe) and real_cameras(done.gallery)
     order = np.argsort(gallery.camid, kind="stable") if real else np.arange(len(gallery.pid))
     gallery = type(gallery)(*(values[order] for values in gallery))
     relations = relate(
-        probe, gallery, rules["camera_rule"] == "same-camera-removed", rules["group_rule"] == "same-group-removed"
+        probe,
+        gallery,
+        done.protocol.removes_cameras(done.probe, done.gallery),
+        rules["group_rule"] == "same-group-removed",
     )
     if not len(done.draws):
         source = _source(intake, order, options.distance, options.rerank)
@@ -223,10 +226,6 @@ def _outcome(
         )
     outcome, people = score_sets(intake.probe, intake.gallery, done.draws, place, options.threads)
     return outcome, relations, people
-
-
-def _real_cameras(rows: pd.DataFrame) -> bool:
-    return bool(rows["camid"].notna().all() and (rows["camid_source"] != "none").all())
 
 
 def _require_answers(done: Split, outcome: Outcome, names: list[str]) -> None:

@@ -6,7 +6,7 @@ from .attest import attest, attestation_text, read_attestation
 from .attested import Attested, compare_attestations
 from .core import NOBODY, Manifest, fingerprint, header_bytes, header_of, header_path, read, read_header, write
 from .diff import Difference, diff
-from .roots import placed
+from .roots import PLACES, placed
 from .schema import COLUMNS, SCHEMA_VERSION, SIMULATED
 from .table import from_frame, to_frame, to_text
 from .validate import validate
@@ -15,6 +15,7 @@ from .verify import STAT_FILE, Verification, stat_text, verify
 __all__ = [
     "COLUMNS",
     "NOBODY",
+    "PLACES",
     "SCHEMA_VERSION",
     "SIMULATED",
     "STAT_FILE",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ManifestError
 from .core import HEADER, Manifest, read_header
+
+PLACES = ".places.json"
+"""Beside a manifest: where its roots are on this machine, as far as whoever wrote it knew."""
 
 
 def placed(manifest: Manifest, *data_roots: Path) -> Manifest:
@@ -17,13 +21,23 @@ def placed(manifest: Manifest, *data_roots: Path) -> Manifest:
     """
     places = dict(manifest.sources)
     own = [manifest.path.absolute().parent.parent] if manifest.path else []
+    noted = _noted(manifest.path.absolute().parent) if manifest.path else {}
     for name, fingerprint in manifest.header.get("roots", {}).items():
-        homes = [folder / name for folder in (*data_roots, *own)]
+        homes = [*([noted[name]] if name in noted else []), *(folder / name for folder in (*data_roots, *own))]
         built = {home: found for home in homes if (found := _built(home))}
         place = next((home for home, found in built.items() if found == fingerprint), next(iter(built), None))
         if name not in places and place:
             places[name] = place
     return replace(manifest, sources=places)
+
+
+def _noted(folder: Path) -> dict[str, Path]:
+    """Return the places that were written down beside a manifest; they are only tried, never trusted."""
+    try:
+        found = json.loads((folder / PLACES).read_bytes())
+        return {str(name): folder / str(place) for name, place in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _built(home: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -59,6 +59,13 @@ class Canvas(NamedTuple):
         x, y, right, low = box.x, box.y, box.x + box.w, box.y + box.h
         return int(self.running[low, right] - self.running[y, right] - self.running[low, x] + self.running[y, x])
 
+    def solid(self, alpha: Pixels, box: Box) -> int:
+        """Return how many of these pixels an alpha, shape (h, w), hides that stands at `box`."""
+        shape = alpha >= SOLID
+        if self.person is not None:
+            shape &= self.person[box.y : box.y + box.h, box.x : box.x + box.w] >= SOLID
+        return int(np.count_nonzero(shape))
+
     def hidden(self, mask: Pixels) -> int:
         """Return how many of these pixels a mask, shape (H, W), hides."""
         if self.person is None:
@@ -68,14 +75,14 @@ class Canvas(NamedTuple):
 
 def rectangle(canvas: Canvas, target: int, aspect: int, at: Place) -> Box:
     """Return the box at a place that hides about `target` of the canvas's pixels."""
+    width, height = canvas.width, canvas.height
+    if canvas.running is None:
+        return stood(at, *sized(target, aspect, at.span, width, height), width, height)
 
     def box(area: int) -> Box:
-        w, h = sized(area, aspect, at.span, canvas.width, canvas.height)
-        return stood(at, w, h, canvas.width, canvas.height)
+        return stood(at, *sized(area, aspect, at.span, width, height), width, height)
 
-    if canvas.running is None:
-        return box(target)
-    area = _least(lambda value: canvas.hidden_by(box(value)) >= target, 1, canvas.width * canvas.height)
+    area = _least(lambda value: canvas.hidden_by(box(value)) >= target, 1, width * height)
     return min((box(area), box(max(1, area - 1))), key=lambda one: abs(canvas.hidden_by(one) - target))
 
 
@@ -96,24 +103,47 @@ def erased(words: Callable[[int], Words], arm: Arm, width: int, height: int) -> 
 
 
 class Fitted(NamedTuple):
-    """A silhouette at its size: the patch inside the picture, premultiplied (h, w, 4), and where it stands."""
+    """A silhouette at its size.
 
-    patch: Pixels
+    Parameters
+    ----------
+    level : numpy.ndarray
+        The size of its pyramid that it is made of, premultiplied, shape (H, W, 4).
+    whole, box : Box
+        Where all of it stands, and the part inside the picture.
+    patch : numpy.ndarray or None
+        That part, shape (h, w, 4); None where nobody has rendered it so far.
+    """
+
+    level: Pixels
+    whole: Box
     box: Box
+    patch: Pixels | None
+
+    def shown(self, kernel: Any) -> Pixels:
+        """Return the part inside the picture, premultiplied, shape (h, w, 4)."""
+        if self.patch is not None:
+            return self.patch
+        whole, box = self.whole, self.box
+        patch: Pixels = kernel.rendered(self.level, whole.w, whole.h, box.x - whole.x, box.y - whole.y, box.w, box.h)
+        return patch
 
 
-def silhouette(canvas: Canvas, target: int, item: Item, at: Place) -> Fitted:
+def silhouette(canvas: Canvas, target: int, item: Item, at: Place, kernel: Any = None) -> Fitted:
     """Return the item at the size at which it hides about `target` of the canvas's pixels."""
     base = item.levels[0]
     wanted = target * base.shape[0] * base.shape[1] // item.coverage  # the area of its whole box
     if canvas.running is not None:
         wanted = wanted * canvas.width * canvas.height // max(1, canvas.whole)
+    if kernel is not None and len(item.levels) <= kernel.LEVELS:
+        level, w, h = kernel.fitted(canvas, target, item, at, wanted)
+        return _standing(canvas, level, w, h, at, None)
     best, least = None, 0
     low, high = 1, LARGEST * LARGEST * canvas.width * canvas.height * 4
     for _ in range(TRIES):
         wanted = min(max(wanted, low), high)
         fitted = _rendered(canvas, wanted, item, at)
-        hidden = _hidden(canvas, fitted)
+        hidden = canvas.solid(fitted.shown(kernel)[..., 3], fitted.box)
         away = abs(hidden - target)
         if best is None or away < least:
             best, least = fitted, away
@@ -128,11 +158,11 @@ def silhouette(canvas: Canvas, target: int, item: Item, at: Place) -> Fitted:
     return best if best is not None else _rendered(canvas, low, item, at)
 
 
-def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int) -> Fitted:
+def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int, kernel: Any = None) -> Fitted:
     """Return the item at a given size, as far in the picture as it must be to hide about `target` pixels.
 
     It comes from the left where u is 0, from the right where u is 1, else from below; along the edge it stands where
-    the place says. What it cannot hide even when it is wholly inside is missing: the caller sees that.
+    the place says. Where it cannot hide that much even when it is wholly inside, it is made larger.
 
     Parameters
     ----------
@@ -142,20 +172,29 @@ def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int) -> 
     base = item.levels[0]
     h = max(1, min(LARGEST * canvas.height, (2 * canvas.height * scale + PPM) // (2 * PPM)))
     w = max(1, min(LARGEST * canvas.width, (2 * h * base.shape[1] + base.shape[0]) // (2 * base.shape[0])))
-    patch = resized(level_for(item, w, h), w, h)
+    level = level_for(item, w, h)
+    patch = resized(level, w, h)
+    alpha = patch[..., 3]
     stands = stood(at, w, h, canvas.width, canvas.height)
 
-    def moved(step: int) -> Fitted:
-        x, y = stands.x, canvas.height - step
-        if at.u in (0, PPM):
-            x, y = (step - w if at.u == 0 else canvas.width - step), stands.y
-        box = Box(x, y, w, h)
-        seen = box.clipped(canvas.width, canvas.height)
-        return Fitted(patch[seen.y - y :, seen.x - x :][: seen.h, : seen.w], seen)
+    def moved(step: int) -> Box:
+        if at.u == 0:
+            return Box(step - w, stands.y, w, h)
+        return Box(canvas.width - step, stands.y, w, h) if at.u == PPM else Box(stands.x, canvas.height - step, w, h)
+
+    def hidden(step: int) -> int:
+        whole = moved(step)
+        box = whole.clipped(canvas.width, canvas.height)
+        return canvas.solid(_part(alpha, whole, box), box)
 
     most = min(w, canvas.width) if at.u in (0, PPM) else min(h, canvas.height)
-    step = _least(lambda value: _hidden(canvas, moved(value)) >= target, 1, most)
-    return min((moved(step), moved(max(1, step - 1))), key=lambda one: abs(_hidden(canvas, one) - target))
+    least = _least(lambda step: hidden(step) >= target, 1, most)
+    step = min((least, max(1, least - 1)), key=lambda one: abs(hidden(one) - target))
+    if least == most and (target - hidden(step)) * PPM > TOLERANCE * canvas.whole:
+        return silhouette(canvas, target, item, at, kernel)
+    whole = moved(step)
+    box = whole.clipped(canvas.width, canvas.height)
+    return Fitted(level, whole, box, _part(patch, whole, box))
 
 
 def _rendered(canvas: Canvas, area: int, item: Item, at: Place) -> Fitted:
@@ -163,19 +202,21 @@ def _rendered(canvas: Canvas, area: int, item: Item, at: Place) -> Fitted:
     base = item.levels[0]
     high, wide = base.shape[:2]
     w = max(1, min(LARGEST * canvas.width, (isqrt(4 * area * wide // high) + 1) // 2))
-    h = max(1, min(LARGEST * canvas.height, (2 * w * high + wide) // (2 * wide)))
-    box = stood(at, w, h, canvas.width, canvas.height)
-    seen = box.clipped(canvas.width, canvas.height)
-    patch = resized(level_for(item, w, h), w, h)
-    return Fitted(patch[seen.y - box.y :, seen.x - box.x :][: seen.h, : seen.w], seen)
+    h = max(1, min(LARGEST * canvas.height, (2 * area + w) // (2 * w)))  # a row is a finer step than a column
+    level = level_for(item, w, h)
+    return _standing(canvas, level, w, h, at, resized(level, w, h))
 
 
-def _hidden(canvas: Canvas, fitted: Fitted) -> int:
-    solid = fitted.patch[..., 3] >= SOLID
-    if canvas.person is not None:
-        box = fitted.box
-        solid &= canvas.person[box.y : box.y + box.h, box.x : box.x + box.w] >= SOLID
-    return int(np.count_nonzero(solid))
+def _standing(canvas: Canvas, level: Pixels, w: int, h: int, at: Place, patch: Pixels | None) -> Fitted:
+    whole = stood(at, w, h, canvas.width, canvas.height)
+    box = whole.clipped(canvas.width, canvas.height)
+    return Fitted(level, whole, box, None if patch is None else _part(patch, whole, box))
+
+
+def _part(patch: Pixels, whole: Box, box: Box) -> Pixels:
+    """Return the part of a patch, which stands at `whole`, that stands at `box`."""
+    x, y = box.x - whole.x, box.y - whole.y
+    return patch[y : y + box.h, x : x + box.w]
 
 
 def _least(holds: Callable[[int], bool], low: int, high: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,12 +11,11 @@ import numpy as np
 from .blend import SOLID, premultiplied, resized
 from .keyed import NOISE_BYTES, PPM, Words, below, between, noise_tape
 from .placement import Box
+from .pool import KEPT, Pool, Source, read_picture
 from .recipe import Arm
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from .pool import Pool
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -73,21 +73,33 @@ class Job(NamedTuple):
 
 
 Filled = tuple["Pixels", str]
-"""The opaque pixels of a box, shape (h, w, 3), and the occluder's id."""
+"""The opaque pixels of a box, shape (h, w, 3) or one row for all, (1, w, 3), and the occluder's id."""
 
 
-def _constant(job: Job, _: Box) -> Filled:
-    red, green, blue = job.arm.options["colour"]
-    return np.array([[[red, green, blue]]], np.uint8), f"constant/{red:02x}{green:02x}{blue:02x}"
+def _constant(job: Job, box: Box) -> Filled:
+    return _row(*job.arm.options["colour"], box.w)
+
+
+@lru_cache(maxsize=1024)
+def _row(red: int, green: int, blue: int, width: int) -> Filled:
+    """Return one row of a colour, shape (1, width, 3): a whole row is copied far faster than a pixel at a time."""
+    row = np.full((1, width, 3), (red, green, blue), np.uint8)
+    row.setflags(write=False)
+    return row, f"constant/{red:02x}{green:02x}{blue:02x}"
 
 
 def _noise(job: Job, box: Box) -> Filled:
     count = box.w * box.h * 3
     start = below(job.words[5], max(1, NOISE_BYTES - count))
-    tape = np.frombuffer(noise_tape(), np.uint8)
+    tape = _tape()
     if start + count > NOISE_BYTES:  # a picture beyond a million pixels: the tape goes round
         tape = np.tile(tape, count // NOISE_BYTES + 2)
     return tape[start : start + count].reshape(box.h, box.w, 3), f"{job.arm.occluder}/{start}"
+
+
+@lru_cache(maxsize=1)
+def _tape() -> Pixels:
+    return np.frombuffer(noise_tape(), np.uint8)
 
 
 def _self_background(job: Job, box: Box) -> Filled:
@@ -125,8 +137,7 @@ CONTENT: Mapping[str, Callable[[Job, Box], Filled]] = {
 def _window(job: Job, box: Box, pixels: Pixels) -> Box:
     """Return a piece of background: at an upper corner, a share of the width wide, of the box's shape."""
     height, width = pixels.shape[:2]
-    low, high = (round(share * PPM) for share in job.arm.options["window"])
-    w = min(width, max(2, between(job.words[2], low, high) * width // PPM))
+    w = min(width, max(2, between(job.words[2], *job.arm.window) * width // PPM))
     h = min(max(2, height * 2 // 5), max(2, (2 * w * box.h + box.w) // (2 * box.w)))
     corners = job.arm.options["corners"]
     x = 0 if corners[below(job.words[3], len(corners))] == "top-left" else width - w
@@ -153,9 +164,15 @@ def _needed(pool: Pool | None) -> Pool:
 def person(job: Job) -> Item:
     """Return another person: the silhouette where the pool has masks, else a soft crop of the picture."""
     pool = _needed(job.pool)
-    source = pool.pick(job.words[0], job.words[1], job.pid)
-    pixels, mask = pool.pixels(source), pool.mask(source)
-    return cut(source.image_id, "person", pixels, _body_shape(*pixels.shape[:2]) if mask is None else mask)
+    return _person(pool.pick(job.words[0], job.words[1], job.pid))
+
+
+@lru_cache(maxsize=KEPT)
+def _person(source: Source) -> Cut:
+    """Return the cut-out of a pool's picture; the last ones made are remembered, as their pictures are."""
+    pixels = read_picture(source.image_id, source.file, source.sha256)
+    alpha = read_picture(source.image_id, source.mask)[..., 0] if source.mask else _body_shape(*pixels.shape[:2])
+    return cut(source.image_id, "person", pixels, alpha)
 
 
 def cut(name: str, kind: str, pixels: Pixels, alpha: Pixels) -> Cut:
@@ -165,6 +182,8 @@ def cut(name: str, kind: str, pixels: Pixels, alpha: Pixels) -> Cut:
     levels = [premultiplied(rgba)]
     while min(levels[-1].shape[:2]) >= 2 * LEAST_LEVEL:
         levels.append(halved(levels[-1]))
+    for level in levels:
+        level.setflags(write=False)
     return Cut(name, kind, tuple(levels), int((levels[0][..., 3] >= SOLID).sum()))
 
 
@@ -180,6 +199,7 @@ _OUTLINE = ((0, 0), (30, 90), (90, 130), (150, 120), (190, 250), (300, 300), (52
 """Half the width of a standing person by height, both in thousandths of the picture."""
 
 
+@lru_cache(maxsize=16)
 def _body_shape(height: int, width: int) -> Pixels:
     """Return the alpha, shape (H, W), of a soft upright outline such as a person's in a tight crop."""
     at = (1000 * (2 * np.arange(height) + 1)) // (2 * height)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, UsageError
 from ..hashing import merge_digests
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..manifest import Manifest
 
 KEPT = 256
-"""Decoded pictures that a pool remembers."""
+"""Decoded pictures that a process remembers."""
 
 
 class Source(NamedTuple):
@@ -53,7 +54,6 @@ class Pool:
     people: Mapping[int, Sequence[Source]]
     pids: tuple[int, ...] = field(init=False)
     hash: str = field(init=False)
-    _seen: OrderedDict[str, Any] = field(init=False, repr=False, default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self.pids = tuple(sorted(self.people))
@@ -108,54 +108,54 @@ class Pool:
         return pictures[below(picture, len(pictures))]
 
     def _place(self, pid: int | None) -> int | None:
-        from bisect import bisect_left
-
         if pid is None or pid not in self.people:
             return None
         return bisect_left(self.pids, pid)
 
     def pixels(self, source: Source) -> npt.NDArray[np.uint8]:
-        """Return the picture, shape (H, W, 3), read once and checked against its hash.
+        """Return the picture, shape (H, W, 3), checked against its hash.
 
         Raises
         ------
         InputError
             If the file is gone or is not the one of the manifest.
         """
-        pixels: npt.NDArray[np.uint8] = self._remembered(
-            source.file, lambda: _read(source.image_id, source.file, source.sha256)
-        )
-        return pixels
+        return remembered(source.image_id, source.file, source.sha256)
 
     def mask(self, source: Source) -> npt.NDArray[np.uint8] | None:
         """Return the mask of the person, shape (H, W), 255 where it is; None where the pool has no masks."""
-        if not source.mask:
-            return None
-        mask: npt.NDArray[np.uint8] = self._remembered(
-            source.mask, lambda: _read(source.image_id, source.mask, "")[..., 0]
-        )
-        return mask
-
-    def _remembered(self, name: str, make: Any) -> Any:
-        if name in self._seen:
-            self._seen.move_to_end(name)
-            return self._seen[name]
-        value = self._seen[name] = make()
-        if len(self._seen) > KEPT:
-            self._seen.popitem(last=False)
-        return value
+        return remembered(source.image_id, source.mask)[..., 0] if source.mask else None
 
 
-def _read(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
+def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.uint8]:
+    """Return a picture's pixels, shape (H, W, 3), read-only.
+
+    Raises
+    ------
+    InputError
+        If the file is gone, or has another sha256 than the one given.
+    """
     try:
         data = Path(file).read_bytes()
     except OSError as error:
-        raise InputError(f"{image_id}: {file} cannot be read.", f"The system says: {error.strerror}.") from error
+        raise InputError(
+            f"{image_id}: {file} cannot be read.",
+            f"The system says: {error.strerror}.",
+            "occreid-prepare verify the source's manifest",
+        ) from error
     found = hashlib.sha256(data).hexdigest()
     if sha256 and found != sha256:
         raise InputError(
             f"{image_id}: {file} is not the picture of the manifest.",
             f"Expected sha256 {sha256}, found {found}.",
-            "occreid-prepare verify the manifest, or build the set again",
+            "occreid-prepare verify the source's manifest, or build the set again",
         )
-    return decode(data, image_id)
+    pixels = decode(data, image_id)
+    pixels.flags.writeable = False
+    return pixels
+
+
+@lru_cache(maxsize=KEPT)
+def remembered(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.uint8]:
+    """Return what `read_picture` does, the last ones from memory."""
+    return read_picture(image_id, file, sha256)

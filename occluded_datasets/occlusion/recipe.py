@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,17 @@ class Arm:
     shadow: int
     options: Mapping[str, Any]
 
+    @cached_property
+    def window(self) -> tuple[int, int]:
+        """Least and most width of the piece of background that is enlarged, as a share of the picture's."""
+        return _ppm_pair(self.options["window"])
+
+    @cached_property
+    def scale(self) -> tuple[int, int] | None:
+        """Least and most height of a silhouette as a share of the picture's; None: whatever the fraction needs."""
+        scale = self.options["scale"]
+        return None if scale is None else _ppm_pair(scale)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -130,7 +141,8 @@ class Recipe:
         Parameters
         ----------
         what : str, path, mapping or Recipe
-            A name of `presets`, or rules as docs/reference/recipes.md says them.
+            A name of `presets`; a kind of occluder that no preset is named after, for one of 10 to 40 % over the
+            lower body; a ``.json`` file, or rules as docs/reference/recipes.md says them.
         **changes
             Values that replace those of every arm (``occluder``, ``placement``, ``fraction``, ``aspect``, ``count``,
             ``of``, ``feather``, ``colour_match``, ``shadow``, ``options``), or the recipe's ``probability``.
@@ -169,8 +181,14 @@ def presets() -> tuple[str, ...]:
 
 
 def _preset(name: str) -> Mapping[str, Any]:
+    if name in OCCLUDERS and name not in presets():
+        return {
+            "schema": 1,
+            "name": name,
+            "arms": [{"occluder": name, "placement": "lower-body", "fraction": [0.1, 0.4]}],
+        }
     if name not in presets():
-        raise UnknownNameError.of("preset", name, presets(), LISTING)
+        raise UnknownNameError.of("preset or occluder", name, {*presets(), *OCCLUDERS}, LISTING)
     return dict(json.loads(resources.files(PACKAGE).joinpath("recipes", f"{name}.json").read_text("utf-8")))
 
 
@@ -285,6 +303,11 @@ def _check_options(kind: str, options: Mapping[str, Any]) -> None:
         raise ValueError(f"kinds: expected a list of names, found {options['kinds']!r}")
     if kind == "random-erasing" and not (type(options["attempts"]) is int and 1 <= options["attempts"] <= 1000):
         raise ValueError(f"attempts: expected a whole number from 1 to 1000, found {options['attempts']!r}")
+
+
+def _ppm_pair(shares: Any) -> tuple[int, int]:
+    low, high = shares
+    return round(low * PPM), round(high * PPM)
 
 
 def _ppm(value: Any, name: str, low: float, high: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..errors import UsageError
 from ..hashing import pixel_digest
 from .fitting import Canvas
 from .keyed import PPM, Key, below, choose
-from .occluders import Items
+from .occluders import CONTENT, Items
 from .pool import Pool
 from .recipe import POOLED, Arm, Recipe
 from .work import Record, Sources, Work
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 LEAST_SIDE = 8
 """Shortest side of a picture, pixels."""
+
+PATIENCE = 512
+"""Pictures that a simulator occludes before it loads the compiled kernel: who wants a few never waits for it."""
 
 
 class Occluded(NamedTuple):
@@ -78,6 +82,7 @@ class Simulator:
     ) -> None:
         self.recipe = Recipe.of(recipe)
         self.seed, self.pool, self.bank = seed, pool, bank
+        self._done = 0
         if type(seed) is not int or seed < 0:
             raise UsageError(f"seed: expected a whole number of 0 or more, found {seed!r}.")
         needy = sorted(self.recipe.kinds & set(POOLED))
@@ -90,7 +95,7 @@ class Simulator:
         if "bank" in self.recipe.kinds and bank is None:
             self.bank = _drawn()
         self._weights = tuple(arm.weight for arm in self.recipe.arms)
-        self._chosen = [_choice(self.bank, arm) for arm in self.recipe.arms]
+        self._sources = [Sources(pool, self.bank, _choice(self.bank, arm)) for arm in self.recipe.arms]
 
     def __call__(
         self,
@@ -212,7 +217,9 @@ class Simulator:
                 "give masks, or say of: box",
             )
         canvas = Canvas.of(out.shape[1], out.shape[0], person if arm.of == "person" else None)
-        work = Work(key, arm, canvas, Sources(self.pool, self.bank, self._chosen[number], pid))
+        self._done += 1
+        kernel = _kernel() if self._done > PATIENCE and arm.occluder not in CONTENT else None
+        work = Work(key, arm, canvas, self._sources[number], pid, kernel)
         if arm.occluder == "random-erasing":
             return work.erase(out, mask)
         if arm.occluder == "partial-crop":
@@ -250,6 +257,16 @@ def _choice(bank: Items | None, arm: Arm) -> tuple[int, ...]:
             "occreid-prepare bank list BANK",
         )
     return items
+
+
+@cache
+def _kernel() -> Any:
+    """Return the compiled kernel, or None without numba."""
+    try:
+        from . import kernel
+    except ImportError:
+        return None
+    return kernel
 
 
 def _drawn() -> Items:

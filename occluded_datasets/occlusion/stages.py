@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,25 +58,38 @@ def feathered(patch: Pixels, box: Box, radius: int, width: int, height: int) -> 
     The alpha becomes the lesser of itself and its mean over squares of side 2 `radius` + 1. Beyond the picture's edge
     the shape goes on: it stays hard where it is cut off.
     """
-    alpha = np.pad(patch[..., 3], radius, mode="edge")
-    for side, inside in enumerate((box.y > 0, box.x > 0, box.y + box.h < height, box.x + box.w < width)):
-        if inside:
-            np.rot90(alpha, -side)[:radius] = 0  # a view: the rows above, left of, below, right of the patch
-    soft = np.minimum(blurred(alpha, radius)[radius:-radius, radius:-radius], patch[..., 3])
-    share = soft.astype(np.uint32)[..., None]
-    full = np.maximum(patch[..., 3:], 1).astype(np.uint32)
-    colour = (patch[..., :3] * share + full // 2) // full
-    return np.dstack([colour.astype(np.uint8), soft])
+    import cv2
+
+    hard: Any = cv2.extractChannel(patch, 3)
+    alpha: Any = cv2.copyMakeBorder(hard, radius, radius, radius, radius, cv2.BORDER_REPLICATE)
+    if box.y > 0:
+        alpha[:radius] = 0
+    if box.x > 0:
+        alpha[:, :radius] = 0
+    if box.y + box.h < height:
+        alpha[-radius:] = 0
+    if box.x + box.w < width:
+        alpha[:, -radius:] = 0
+    soft = cv2.min(np.ascontiguousarray(blurred(alpha, radius)[radius:-radius, radius:-radius]), hard)
+    # Exact in float32: the quotients of whole numbers below 2**16 by n are 1 / n apart, and rounding moves them less.
+    full = np.maximum(hard, 1)
+    scaled = np.multiply(patch, cv2.merge([soft] * 4), dtype=np.uint16).astype(np.float32)
+    scaled += cv2.merge([full // 2] * 4)
+    scaled /= cv2.merge([full] * 4)
+    result = scaled.astype(np.uint8)
+    result[..., 3] = soft
+    return result
 
 
 def blurred(alpha: Pixels, radius: int) -> Pixels:
     """Return values, shape (H, W), averaged over squares of side 2 `radius` + 1, exactly rounded; outside is 0."""
+    import cv2
+
     side = 2 * radius + 1
-    total = np.zeros((alpha.shape[0] + side, alpha.shape[1] + side), np.int64)
-    total[radius + 1 : -radius or None, radius + 1 : -radius or None] = alpha
-    total = total.cumsum(axis=0).cumsum(axis=1)
-    window = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
-    mean: Pixels = ((2 * window + side * side) // (2 * side * side)).astype(np.uint8)
+    total: Any = cv2.boxFilter(alpha, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    total += side * side / 2  # whole numbers and halves: exact, and so is the floor of their quotient
+    total /= side * side
+    mean: Pixels = total.astype(np.uint8)
     return mean
 
 
@@ -94,24 +107,30 @@ def coloured(patch: Pixels, image: Pixels, strength: int) -> Pixels:
     strength : int
         How far, in parts per million: 0 not at all, 1,000,000 all the way.
     """
-    alpha = patch[..., 3] if patch.shape[2] == 4 else np.full(patch.shape[:2], 255, np.uint8)
-    weight = int(alpha.sum(dtype=np.int64))
+    import cv2
+
+    own, there = ([int(value) for value in cv2.sumElems(pixels)] for pixels in (patch, image))
+    channels = patch.shape[2]
+    weight = own[3] if channels == 4 else 255 * patch.shape[0] * patch.shape[1]
     if not weight:
         return patch
-    result = patch.copy()
-    own, there = (pixels[..., :3].sum(axis=(0, 1), dtype=np.int64).tolist() for pixels in (patch, image))
     size = image.shape[0] * image.shape[1]
+    gains = [256] * channels  # the alpha stays
     for channel in range(3):
         gain = 256 * there[channel] * weight // max(1, 255 * own[channel] * size)
-        gain = 256 + (min(max(gain, 179), 358) - 256) * strength // PPM
-        moved = (patch[..., channel] * np.uint32(gain) + np.uint32(128)) >> np.uint32(8)
-        result[..., channel] = np.minimum(moved, alpha)
-    return result
+        gains[channel] = 256 + (min(max(gain, 179), 358) - 256) * strength // PPM
+    tables = np.minimum((np.multiply.outer(np.arange(256), gains) + 128) >> 8, 255).astype(np.uint8)[None]
+    if channels == 3:
+        return cv2.LUT(patch, tables)  # type: ignore[return-value]
+    return cv2.min(cv2.LUT(patch, tables), cv2.merge([cv2.extractChannel(patch, 3)] * 4))  # type: ignore[return-value]
 
 
 def shadow(alpha: Pixels, strength: int, radius: int) -> Pixels:
     """Return a black premultiplied patch, shape (h + 2 radius, w + 2 radius, 4): the blurred shape, less dark."""
-    soft = blurred(np.pad(alpha, radius), radius)
-    dark = np.zeros((*soft.shape, 4), np.uint8)
-    dark[..., 3] = soft.astype(np.int64) * strength // PPM
-    return dark
+    import cv2
+
+    wider: Any = cv2.copyMakeBorder(alpha, radius, radius, radius, radius, cv2.BORDER_CONSTANT)
+    soft = blurred(wider, radius)
+    black = np.zeros_like(soft)
+    dark = cv2.LUT(soft, (np.arange(256) * strength // PPM).astype(np.uint8))
+    return cv2.merge([black, black, black, dark])  # type: ignore[return-value]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -60,7 +60,6 @@ class Sources(NamedTuple):
     pool: Pool | None
     bank: Items | None
     chosen: Sequence[int]
-    pid: int | None
 
 
 class Work(NamedTuple):
@@ -70,6 +69,8 @@ class Work(NamedTuple):
     arm: Arm
     canvas: Canvas
     sources: Sources
+    pid: int | None
+    kernel: Any
 
     def cover(self, out: Pixels, mask: Pixels, words: Words) -> Record:
         """Put one or several occluders in front."""
@@ -77,17 +78,23 @@ class Work(NamedTuple):
         requested = between(words[2], *arm.fraction)
         count = between(words[3], *arm.count) if arm.count[1] > 1 else arm.count[0]
         target = (2 * canvas.whole * requested + PPM * count) // (2 * PPM * count)
-        names, boxes = [], []
-        for number in range(count):
-            shape = words if number == 0 else self.key.words("shape", number)
-            job = Job(out, arm, self.key.words("content", number), self.sources.pool, self.sources.pid)
-            name, box = self._one(out, mask, job, shape, target)
-            names.append(name)
-            boxes.append(box)
-        return self._record(mask, names, boxes, requested)
+        first = self._one(out, mask, 0, words, target)
+        if count == 1:
+            # One hard rectangle hides its box: nothing to count.
+            plain = arm.occluder in CONTENT and not arm.feather and canvas.person is None
+            hidden = first[1].w * first[1].h if plain else canvas.hidden(mask)
+            return self._record(hidden, (first[0],), (first[1],), requested)
+        rest = (self._one(out, mask, number, self.key.words("shape", number), target) for number in range(1, count))
+        names, boxes = zip(first, *rest, strict=True)
+        return self._record(canvas.hidden(mask), names, boxes, requested)
 
-    def _one(self, out: Pixels, mask: Pixels, job: Job, shape: Words, target: int) -> tuple[str, Box]:
+    def _job(self, out: Pixels, number: int) -> Job:
+        words = () if self.arm.occluder == "constant" else self.key.words("content", number)
+        return Job(out, self.arm, words, self.sources.pool, self.pid)
+
+    def _one(self, out: Pixels, mask: Pixels, number: int, shape: Words, target: int) -> tuple[str, Box]:
         arm, canvas = self.arm, self.canvas
+        job = self._job(out, number)
         fill = CONTENT.get(arm.occluder)
         if fill is None:
             return self._silhouette(out, mask, job, shape, target)
@@ -114,11 +121,16 @@ class Work(NamedTuple):
         bank = self.sources.bank
         item = person(job) if bank is None or arm.occluder != "bank" else of_bank(job, bank, self.sources.chosen)
         at = place(arm.prior, item.kind, shape[4], shape[5], shape[6])
-        if arm.options["scale"] is None:
-            patch, box = silhouette(canvas, target, item, at)
+        if arm.scale is None:
+            fitted = silhouette(canvas, target, item, at, self.kernel)
         else:
-            low, high = (round(share * PPM) for share in arm.options["scale"])
-            patch, box = entering(canvas, target, item, at, between(job.words[6], low, high))
+            fitted = entering(canvas, target, item, at, between(job.words[6], *arm.scale), self.kernel)
+        whole, box = fitted.whole, fitted.box
+        if self.kernel is not None and not (arm.feather or arm.colour_match or arm.shadow):
+            left, top = box.x - whole.x, box.y - whole.y
+            self.kernel.composite(out, mask, fitted.level, whole.w, whole.h, left, top, *box)
+            return item.id, box
+        patch = fitted.shown(self.kernel)
         if arm.feather:
             radius = max(1, ramp_width(arm.feather, box.w, box.h))
             patch = feathered(patch, box, radius, canvas.width, canvas.height)
@@ -135,10 +147,11 @@ class Work(NamedTuple):
         found = erased(lambda number: self.key.words("erase", number), self.arm, self.canvas.width, self.canvas.height)
         if found is None:
             return Record(self.key, self.arm.occluder, self.arm.placement, note="unreachable")
-        job = Job(out, self.arm, self.key.words("content"), self.sources.pool, self.sources.pid)
-        patch, name = CONTENT["noise"](job, found[0])
-        paste(out, mask, patch, found[0])
-        return self._record(mask, [name], [found[0]], found[1])
+        box, requested = found
+        patch, name = CONTENT["noise"](self._job(out, 0), box)
+        paste(out, mask, patch, box)
+        hidden = box.w * box.h if self.canvas.person is None else self.canvas.hidden(mask)
+        return self._record(hidden, (name,), (box,), requested)
 
     def crop(self, out: Pixels, mask: Pixels, words: Words) -> Record:
         """Keep one band, away from where the prior puts the loss, and scale it back to the picture's size."""
@@ -152,14 +165,14 @@ class Work(NamedTuple):
         out[...] = resized(part, canvas.width, canvas.height)
         mask[...] = 255
         mask[box.y : box.y + box.h, box.x : box.x + box.w] = 0
-        return self._record(mask, ["partial-crop"], [box], requested)
+        return self._record(canvas.hidden(mask), ("partial-crop",), (box,), requested)
 
-    def _record(self, mask: Pixels, names: list[str], boxes: list[Box], requested: int) -> Record:
+    def _record(self, hidden: int, names: tuple[str, ...], boxes: tuple[Box, ...], requested: int) -> Record:
         whole = self.canvas.whole
-        realised = (2 * PPM * self.canvas.hidden(mask) + whole) // (2 * whole) if whole else 0
+        realised = (2 * PPM * hidden + whole) // (2 * whole) if whole else 0
         note = "unreachable" if abs(realised - requested) > REACHED else ""
         arm = self.arm
-        return Record(self.key, arm.occluder, arm.placement, tuple(names), tuple(boxes), requested, realised, note)
+        return Record(self.key, arm.occluder, arm.placement, names, boxes, requested, realised, note)
 
 
 def _darken(out: Pixels, alpha: Pixels, box: Box, strength: int) -> None:

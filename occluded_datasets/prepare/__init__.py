@@ -5,6 +5,7 @@ from __future__ import annotations
 from .build import build
 from .derive import derive
 from .options import Built
+from .source import wants_archive
 from .splitting import write_split
 
-__all__ = ["Built", "build", "derive", "write_split"]
+__all__ = ["Built", "build", "derive", "wants_archive", "write_split"]

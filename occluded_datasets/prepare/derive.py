@@ -18,7 +18,7 @@ from ..layouts import Row, Verdict, arrange, judge_copy, stem_of
 from ..manifest import NOBODY, header_of, read_header, to_text, validate
 from ..paths import data_root
 from .build import Progress, build
-from .namelists import NameList, derivation_of, read_lists
+from .namelists import Bring, NameList, derivation_of, read_lists
 from .options import Built
 from .parents import Parent, look, parents_of, scanned, table_at
 from .rows import facts_of, table_of
@@ -46,6 +46,7 @@ def derive(
     *,
     lists: Sequence[str | os.PathLike[str]] = (),
     accept_unpinned_lists: bool = False,
+    bring: Bring | None = None,
     allow_subset: bool = False,
     allow_different: bool = False,
     replace: bool = False,
@@ -68,6 +69,8 @@ def derive(
         Files of the name lists; others are looked for beside the parents and in the working folder.
     accept_unpinned_lists : bool
         Take lists that are not the published text.
+    bring : callable, optional
+        Fetches a list that is nowhere, by its name, and returns its path; without it that is an error.
     allow_subset, allow_different, replace, dry_run, executor, workers, progress
         As for `build`; they hold for a parent that is built on the way too.
 
@@ -98,7 +101,7 @@ https://github.com/lightas/Occluded-DukeMTMC-Dataset. Next: download it and add 
     folders = [Path(path).expanduser().absolute() for path in parents]
     named = read_lists(
         facts, chosen, [Path(path).expanduser() for path in lists], _places(facts, folders, space),
-        accept_unpinned=accept_unpinned_lists,
+        accept_unpinned=accept_unpinned_lists, bring=bring,
     )  # fmt: skip
 
     def built(parent: str, raw: Path) -> Path:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..acquire.fetch import LIST_BYTES as MOST_BYTES
 from ..catalog.spec import Dataset, Derivation, Variant
 from ..errors import InputError, UnsafeNameError, UsageError
 from ..files import storage_errors
 from ..layouts import read_list, stem_of
 from ..paths import safe_name
 
-MOST_BYTES = 1 << 25
+Bring = Callable[[str], Path]
+"""Called with the name of a list that is nowhere; returns where it was brought to."""
 
 
 class Entry(NamedTuple):
@@ -48,8 +50,11 @@ def read_lists(
     places: Iterable[Path],
     *,
     accept_unpinned: bool = False,
+    bring: Bring | None = None,
 ) -> list[NameList]:
     """Return the lists that `variant` is made by, from the files `given`, else from the first of `places`.
+
+    A list that is nowhere is asked of `bring`.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def read_lists(
     paths = _given(dataset, files, given)
     for file in files:
         if file not in paths:
-            paths[file] = _found(dataset, file, list(places))
+            paths[file] = _found(dataset, file, list(places), bring)
     return [_read(dataset, file, paths[file], accept_unpinned) for file in files]
 
 
@@ -95,12 +100,14 @@ def _given(dataset: Dataset, files: Sequence[str], given: Sequence[Path]) -> dic
     return paths
 
 
-def _found(dataset: Dataset, file: str, places: Sequence[Path]) -> Path:
-    """Return the first file of that name in `places`, one of the published text before any other."""
+def _found(dataset: Dataset, file: str, places: Sequence[Path], bring: Bring | None) -> Path:
+    """Return the first file of that name in `places`, one of the published text before any other, or bring it."""
     found = [place / file for place in dict.fromkeys(places) if (place / file).is_file()]
     pin = _pin(dataset, file)
     published = (path for path in found if pin and pin in _digests(_bytes(dataset, path)))
     path = next(published, next(iter(found), None))
+    if path is None and bring and any(source.name == file and source.urls for source in dataset.sources):
+        return bring(file)
     if path is None:
         raise UsageError(
             f"{dataset.id}: the name list {file} was not given and is not here.",

@@ -15,16 +15,26 @@ from ..catalog.spec import Dataset
 from ..errors import LayoutError, UsageError
 from ..files import storage_errors
 from ..layouts import TWIN_MARK, guess, is_readme
-from ..paths import safe_name
+from ..paths import data_root, safe_name
 from ..scan import walk
 from .options import Options
 from .workspace import Workspace
 
 
+def wants_archive(dataset: str, root: str | os.PathLike[str] | None = None) -> bool:
+    """Return whether a build without a raw copy is one of the set's archive: no tree of an earlier build is there."""
+    facts = get(dataset)
+    return bool(facts.sources) and not facts.derivation and not _held(Workspace(data_root(root).absolute() / facts.id))
+
+
+def _held(space: Workspace) -> bool:
+    return space.raw.is_dir() and any(space.raw.iterdir())
+
+
 def source_of(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | None) -> Path:
     """Return the raw copy to read, or raise if there is none or it holds the data root."""
     if raw is None:
-        held = space.raw.is_dir() and any(space.raw.iterdir())
+        held = _held(space)
         archive = None if held or dataset.derivation else fetched(dataset, space.home.parent)
         if archive is None and not held:
             raise UsageError(

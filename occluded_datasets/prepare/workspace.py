@@ -100,18 +100,14 @@ class Workspace:
 
     def read_note(self) -> dict[str, Any] | None:
         """Return what the last build wrote down, or None."""
-        try:
-            note = json.loads(self.note.read_bytes())
-        except (OSError, ValueError):
-            return None
-        return note if isinstance(note, dict) else None
+        return _record(self.note)
 
     def staged(self, source: Mapping[str, Any]) -> dict[str, int] | None:
         """Return what was skipped when a killed build unpacked `source` whole; else clear the staging folder."""
-        with suppress(OSError, ValueError, KeyError):
-            marker = json.loads((self.staging / MARKER).read_bytes())
-            if marker["source"] == source and (self.staging / "raw").is_dir():
-                return dict(marker["skipped"])
+        marker = _record(self.staging / MARKER) or {}
+        skipped = marker.get("skipped")
+        if marker.get("source") == source and isinstance(skipped, dict) and (self.staging / "raw").is_dir():
+            return skipped
         remove_tree(self.staging)
         (self.staging / "raw").mkdir(parents=True)
         return None
@@ -129,9 +125,10 @@ class Workspace:
         known = {}
         for line in lines:
             name, *cells = line.split("\t")
-            if len(cells) == 6 and _stamp(folder / name) == [int(cells[2]), int(cells[5])]:
-                width, height, size = map(int, cells[:3])
-                known[name] = Scanned(name, width, height, size, cells[3], cells[4], int(cells[5]))
+            with suppress(ValueError):  # a line that something changed is scanned again
+                if len(cells) == 6 and _stamp(folder / name) == [int(cells[2]), int(cells[5])]:
+                    width, height, size = map(int, cells[:3])
+                    known[name] = Scanned(name, width, height, size, cells[3], cells[4], int(cells[5]))
         return known
 
     def remember(self, facts: Sequence[Scanned]) -> None:
@@ -211,6 +208,15 @@ class Workspace:
                     f"{header['variant']}, {header['verdict']}, {header['fingerprint'][:16]}.",
                     "add --replace to replace it, or choose another --root",
                 )
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file of ours, or None whatever else it holds."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _stamp(path: Path) -> list[int]:

@@ -69,12 +69,16 @@ def contact_sheet(manifest: Manifest, out: str | os.PathLike[str], identities: i
 
 def _paste(sheet: npt.NDArray[np.uint8], data: bytes, row: int, column: int) -> None:
     """Fit one picture into its cell, centred."""
+    picture, down, across = fitted(decode(data))
+    top, left = GAP + row * (HEIGHT + GAP) + down, GAP + column * (WIDTH + GAP) + across
+    sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+
+
+def fitted(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int, int]:
+    """Return a picture, shape (H, W, 3), fitted into a cell without changing its shape, and what is above and left."""
     import cv2
 
-    pixels = decode(data)
     scale = min(HEIGHT / pixels.shape[0], WIDTH / pixels.shape[1])
     size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
-    fitted = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    top = GAP + row * (HEIGHT + GAP) + (HEIGHT - size[1]) // 2
-    left = GAP + column * (WIDTH + GAP) + (WIDTH - size[0]) // 2
-    sheet[top : top + size[1], left : left + size[0]] = fitted
+    picture = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return picture, (HEIGHT - size[1]) // 2, (WIDTH - size[0]) // 2  # type: ignore[return-value]

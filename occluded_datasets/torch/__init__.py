@@ -1,1 +1,13 @@
-"""What needs PyTorch; it is imported here and in ``afpb`` alone, inside the functions that use it."""
+"""For training: occlusion in anybody's pipeline, and models as extractors.
+
+PyTorch is imported here and in ``afpb`` alone, inside the functions that use it. `Occlude` and `occlude` take pictures
+of PIL and NumPy without it.
+"""
+
+from __future__ import annotations
+
+from .batch import OccludeBatch
+from .transforms import Occlude
+from .wrap import OccludedDataset, occlude
+
+__all__ = ["Occlude", "OccludeBatch", "OccludedDataset", "occlude"]

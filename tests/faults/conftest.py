@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import faultkit
@@ -79,3 +80,37 @@ def truth_file(tmp_path: Path, payload: bytes) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(payload)
     return path
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Return a function that mounts a small disk of its own at a folder, or skips the test."""
+    places: list[Path] = []
+
+    def mount(options: str, place: Path) -> Path:
+        place.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+        try:
+            done = subprocess.run(command, capture_output=True, check=False)
+        except OSError as error:
+            pytest.skip(f"mount cannot be run: {error}")
+        if done.returncode:
+            pytest.skip("mounting a disk is not permitted here")
+        if place not in places:
+            places.append(place)
+        return place
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", str(place)], check=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of how many guards a case fails once they are off, and which are missed by all."""
+    ends = {kind: [one for one in terminalreporter.getreports(kind) if "guards" in one.keywords]
+            for kind in ("passed", "failed", "skipped")}  # fmt: skip
+    whole = sum(map(len, ends.values()))
+    if whole:
+        terminalreporter.write_line(f"guards: {len(ends['passed'])} of {whole} switched off make a case fail")
+        for one in ends["failed"] + ends["skipped"]:
+            terminalreporter.write_line(f"  {one.outcome}: {one.nodeid}")

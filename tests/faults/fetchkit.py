@@ -30,10 +30,10 @@ BOUND_S = 10
 
 
 @contextmanager
-def catalogued(*urls: str, **pins: Any) -> Iterator[Source]:
+def catalogued(*urls: str, name: str = NAME, status: Any = TINY.status, **pins: Any) -> Iterator[Source]:
     """Have the tiny set, with these addresses and pins, in the catalogue for a block."""
-    source = Source(NAME, urls, **pins)
-    catalog.register(replace(TINY, id=ID, sources=(source,)))
+    source = Source(name, urls, **pins)
+    catalog.register(replace(TINY, id=ID, sources=(source,), status=status))
     try:
         yield source
     finally:

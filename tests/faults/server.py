@@ -79,6 +79,11 @@ class Server(ThreadingHTTPServer):
             self.asked.clear()
             self.sent = 0
 
+    def keep_act(self) -> None:
+        """Play the next act once more: what asks now is not the download."""
+        with self._lock:
+            self._acts.insert(0, self._acts[0])
+
     def next_act(self) -> Act:
         with self._lock:
             return self._acts.pop(0) if len(self._acts) > 1 else self._acts[0]
@@ -182,6 +187,16 @@ def whole_chunked(h: Handler) -> None:
 
 def too_much(h: Handler) -> None:
     chunked(h, h.server.payload * 8, ended=True)
+
+
+def twice(h: Handler) -> None:
+    """The right file and the right file again, as one: a zip reader looks at the end alone."""
+    chunked(h, h.server.payload * 2, ended=True)
+
+
+def appended(h: Handler) -> None:
+    """The right file with a web page behind it, as a proxy may add one."""
+    chunked(h, h.server.payload + b"<html>" + b"x" * 4000, ended=True)
 
 
 def half_to_close(h: Handler) -> None:

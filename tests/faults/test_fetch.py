@@ -31,6 +31,8 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "empty_body": (play.whole(b""), "empty"),
     "bitflip": (play.flipped, ""),
     "wrong_magic": (play.whole(b"Rar!\x1a\x07\x01\x00" + b"x" * 4096), "rar"),
+    "twice_the_file": (play.twice, ""),
+    "bytes_appended": (play.appended, ""),
     "content_encoding_gzip": (play.gzipped, "gzip"),
     "stall_mid_body": (play.stalls, "no byte for"),
     "retry_livelock": (play.livelock, "given up"),
@@ -197,4 +199,5 @@ def test_never_a_third_partys_mirror(tmp_path: Path) -> None:
         with pytest.raises(UnavailableError, match=word) as caught:
             fetch(dataset, tmp_path, accept_terms=True, accept_withdrawn_parent=True)
         assert caught.value.exit_code == 1
-        assert "--from PATH" in caught.value.next_command
+        way = "--from-parent PATH" if dataset == "occluded-dukemtmc" else "--from PATH"
+        assert way in caught.value.next_command

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 import server as play
 from fetchkit import ID, Site, catalogued
 from server import Server
+from test_fetch_local import raises
 
 from occluded_datasets.errors import FetchError, UsageError
 from occluded_datasets.prepare import build
@@ -82,3 +86,49 @@ def test_git_blob_is_a_pin(tmp_path: Path, server: Server) -> None:
         site.fetch(pins=pins)
     result = site.heals(pins=pins)
     assert any("a card" in note for note in result.notes)
+
+
+def test_fetched_and_built_in_one_line(
+    site: Site, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Build without a raw copy fetches first; afterwards, and with --offline, it opens no socket."""
+    flags = [] if site.pinned else ["--accept-unpinned"]
+    build_it = ["build", ID, "--root", site.root, *flags]
+    with catalogued(site.server.url(), **site.pins):
+        refused = command(*build_it, "--json")
+        assert (refused.code, site.server.asked) == (2, [])
+        assert f"occreid-prepare build {ID} --root {site.root} --accept-terms" in refused.json()["error"]["next"]
+        offline = command(*build_it, "--offline")
+        assert (offline.code, site.server.asked, site.root.exists()) == (2, [], False)
+        assert f"{site.target} is not there" in offline.err
+        planned = command(*build_it, "--dry-run", "--accept-terms")
+        assert (planned.code, site.server.asked, site.root.exists()) == (2, [], False)
+        made = command(*build_it, "--accept-terms", "--json")
+        assert (made.code, made.json()["verdict"], len(site.server.asked)) == (0, "complete", 1)
+        monkeypatch.setattr(socket, "socket", raises(errno.ENETDOWN))
+        again = command(*build_it)
+        assert (again.code, "(unchanged)" in again.out) == (0, True)
+        shutil.rmtree(site.root / ID)
+        assert command(*build_it, "--offline", "--json").json()["verdict"] == "complete"
+
+
+def test_a_set_that_cannot_be_had_is_said_by_build_too(command: Callable[..., Any], tmp_path: Path) -> None:
+    """Exit 1 with whom to write to, and next commands that keep the data root."""
+    said = command("build", "market-1501", "--root", tmp_path / "my data", "--json")
+    assert (said.code, said.json()["error"]["exit_code"]) == (1, 1)
+    assert "Write to the authors" in said.json()["error"]["why"]
+    assert said.json()["error"]["next"].count(f"--root '{tmp_path / 'my data'}'") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_next_commands_keep_the_root(site: Site, command: Callable[..., Any]) -> None:
+    """Whatever a fetch says to run next is about the same data root."""
+    place = f"--root {site.root}"
+    with catalogued(site.server.url(), **site.pins):
+        refused = command("fetch", ID, "--root", site.root, "--json")
+        assert place in refused.json()["error"]["next"]
+        site.server.plays(play.whole(b"no", 404))
+        failed = command("fetch", ID, "--root", site.root, "--accept-terms", "--accept-unpinned", "--json")
+        assert f"--from PATH {place}" in failed.json()["error"]["next"]
+        site.server.plays(play.good)
+        assert f"build {ID} {place}" in command("fetch", ID, "--root", site.root, "--accept-unpinned").out

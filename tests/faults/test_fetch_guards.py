@@ -143,11 +143,13 @@ GUARDS: dict[str, tuple[bool, Case, Off]] = {
     "kind": (True, meets(play.whole(b"<html>quota"), "web page"), setting(judge, "_require_kind", nothing)),
     "pins": (True, meets(play.flipped, "sha256"), setting(judge, "_require_pins", empty)),
     "checksums": (False, meets(play.flipped, "damaged"), setting(judge, "_read_to_the_end", empty)),
+    "exact_zip": (False, meets(play.twice, "before its first"), setting(judge, "require_exact", nothing)),
     "first_seen": (False, other_file_later, setting(judge, "read_seen", nothing)),
     "agreement": (False, without_terms, lambda patch: patch.setattr(f"{FETCH}.require", nothing)),
 }
 
 
+@pytest.mark.guards
 @pytest.mark.parametrize("guard", GUARDS)
 def test_guard(tmp_path: Path, server: Server, guard: str) -> None:
     """The case passes with the guard and fails without it."""

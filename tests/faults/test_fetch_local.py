@@ -20,12 +20,12 @@ import pytest
 import server as play
 from faultkit import in_child, is_an_answer
 from fetchkit import NAME, Site
+from killkit import KILLS, Tally
 
 from occluded_datasets.acquire import download
 from occluded_datasets.acquire.fetch import _Fetch
 from occluded_datasets.errors import FetchError, StorageError
 
-KILLS = int(os.environ.get("OCCREID_KILLS", "5"))
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -58,20 +58,25 @@ def child(site: Site, payload: Path) -> subprocess.Popen[str]:
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 def test_kill_mid_download(site: Site, truth_file: Path) -> None:
     """Killed at any moment, the same call brings the right file, with no cleaning by hand."""
-    chance, died = random.Random(3), 0
-    for _ in range(KILLS):
-        site.server.plays(play.pauses(0.004))
-        process = child(site, truth_file)
-        time.sleep(chance.uniform(0, 0.25))
-        process.kill()
-        died += process.wait() == -signal.SIGKILL
-        process.communicate()
+    chance, tally = random.Random(3), Tally(f"fetch, {'with a pin' if site.pinned else 'without a pin'}")
+
+    def healed() -> None:
         if site.target.exists():
             assert site.target.read_bytes() == site.truth
         site.heals()
+
+    for _ in range((KILLS + 1) // 2):  # the other half is the same without, or with, a pin
+        site.server.plays(play.pauses(0.004))
+        process = child(site, truth_file)
+        moment = chance.uniform(0, 0.25)
+        time.sleep(moment)
+        process.kill()
+        died = process.wait() == -signal.SIGKILL
+        process.communicate()
+        tally.judge(died, moment, healed)
         for path in site.target.parent.iterdir():
             path.unlink()
-    assert died or KILLS < 5
+    tally.close()
 
 
 def test_two_processes(site: Site, truth_file: Path) -> None:

@@ -33,6 +33,7 @@ ZIPS, TARS, RARS = (sys.modules[f"occluded_datasets.acquire.{name}"] for name in
 UNPACK = sys.modules["occluded_datasets.acquire.unpack"]
 VALIDATE = sys.modules["occluded_datasets.manifest.validate"]
 FIRST = next(iter(TREE))
+pytestmark = pytest.mark.guards
 
 
 def nothing(*args: object, **options: object) -> None:

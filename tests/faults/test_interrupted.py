@@ -133,29 +133,6 @@ def test_disk_full_by_file_size(box: Sandbox, published: bool) -> None:
     box.assert_good()
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Return a function that mounts a small disk of its own at a folder, or skips the test."""
-    places: list[Path] = []
-
-    def mount(options: str, place: Path) -> Path:
-        place.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-        try:
-            done = subprocess.run(command, capture_output=True, check=False)
-        except OSError as error:
-            pytest.skip(f"mount cannot be run: {error}")
-        if done.returncode:
-            pytest.skip("mounting a disk is not permitted here")
-        if place not in places:
-            places.append(place)
-        return place
-
-    yield mount
-    for place in places:
-        subprocess.run(["umount", str(place)], check=False)
-
-
 @pytest.mark.parametrize("size", ["1m", "3m", "4500k"])
 def test_disk_full(box: Sandbox, disk: Callable[..., Path], size: str) -> None:
     """A small disk is a typed error whatever fills it, and is empty afterwards; with room the command succeeds."""

@@ -19,7 +19,7 @@ STEPS = (
     "layouts protocol occlusion store",
     "evaluation",
     "acquire exporters audit features twin",
-    "report prepare doctor",
+    "report prepare doctor benchmark",
     "library",
     "demo",
     "torch",

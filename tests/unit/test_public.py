@@ -30,9 +30,11 @@ PUBLIC = [
     "info",
     "list_datasets",
     "load",
+    "occlusion",
     "protocols",
     "register",
     "split",
+    "torch",
     "verify",
 ]
 
@@ -54,7 +56,7 @@ def test_other_names_are_not_there() -> None:
 def test_every_room_exports_what_it_defines() -> None:
     """Each room's ``__all__`` is sorted by the linter and every name in it exists."""
     for entry in pkgutil.iter_modules(od.__path__):
-        if entry.ispkg and entry.name not in ("torch", "afpb"):
+        if entry.ispkg and entry.name != "afpb":
             room = importlib.import_module(f"occluded_datasets.{entry.name}")
             assert all(hasattr(room, name) for name in getattr(room, "__all__", ()))
 
@@ -69,7 +71,7 @@ def test_every_public_name_is_documented(name: str) -> None:
 @pytest.mark.parametrize("first", ["occluded_datasets.demo", "occluded_datasets.protocol", "occluded_datasets.twin"])
 def test_a_name_is_a_function_whatever_was_imported_before(python: Callable[..., str], first: str) -> None:
     """No module of the same name hides a public function."""
-    names = [name for name in PUBLIC if name[0].islower()]
+    names = [name for name in PUBLIC if name[0].islower() and name not in ("occlusion", "torch")]
     code = f"import {first}, occluded_datasets as od; print([n for n in {names} if not callable(getattr(od, n))])"
     assert python(code) == "[]"
 

@@ -1,0 +1,169 @@
+"""The folder of a simulated set while it is made: what is done is kept, what is published is whole.
+
+::
+
+    <out>/
+        images/ masks/      the pictures, below their source's image_ids
+        manifest.csv        the table
+        manifest.json       its header, written last: where it is, the set is whole
+        .places.json        where the roots are on this machine           (this machine's business)
+        .simulating/        a run at work, or killed; the same command goes on with it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import ManifestError, UsageError
+from ..files import exclusive, remove_tree, sync_folder, write_atomic
+from ..manifest import PLACES, header_bytes, read_header
+from .keyed import Key
+from .placement import Box
+from .versions import Made, check_files
+from .work import Record
+
+PARTS = ("images", "masks", "manifest.csv", PLACES, "manifest.json")
+"""What is published, in this order."""
+
+
+class Staging:
+    """One simulated set's folder.
+
+    Parameters
+    ----------
+    out : Path
+        Where the set is published.
+    plan : mapping
+        Every parameter that decides a pixel: another plan is another set.
+    folders : set of str
+        Folders that pictures go into, below ``images/`` and ``masks/``; none where no picture is written.
+    """
+
+    def __init__(self, out: Path, plan: Mapping[str, Any], folders: Iterable[str]) -> None:
+        self.out, self.folder = out, out / ".simulating"
+        self.plan = json.loads(json.dumps(plan))
+        self.folders = sorted(folders)
+
+    @property
+    def manifest(self) -> Path:
+        """The published table."""
+        return self.out / "manifest.csv"
+
+    @contextmanager
+    def opened(self, replace: bool) -> Iterator[dict[str, Any] | None]:
+        """Hold the folder for one run; yield the header if the set is there already, else None."""
+        existed = [folder for folder in (self.out, *self.out.parents) if folder.exists()]
+        try:
+            with exclusive(self.out / ".lock"):
+                if (self.folder / "ready").exists() and self._read("plan.json") == self._stamp:
+                    self._move()
+                found = self._published()
+                if found is None or not self._same(found):
+                    self._require_free(found, replace)
+                    self._prepare()
+                    found = None
+                yield found
+        finally:
+            for folder in (self.out, *self.out.parents):
+                if folder in existed:
+                    break
+                with suppress(OSError):
+                    folder.rmdir()
+
+    @property
+    def _stamp(self) -> dict[str, Any]:
+        return {"tool_version": __version__, **self.plan}
+
+    def _published(self) -> dict[str, Any] | None:
+        try:
+            return read_header(self.out / "manifest.json")
+        except ManifestError:
+            return None
+
+    def _same(self, header: Mapping[str, Any]) -> bool:
+        return bool(header.get("recipe") == self.plan and header["tool_version"] == __version__)
+
+    def _require_free(self, found: Mapping[str, Any] | None, replace: bool) -> None:
+        """Raise rather than replace another set without being asked, or anything else at all."""
+        if found is not None and not replace:
+            raise UsageError(
+                f"{self.out}: another set is published here.",
+                f"It is {found['dataset']}, variant {found['variant']}, {found['rows']} rows.",
+                "add --replace, or choose another --out",
+            )
+        if found is not None and found["dataset"] != "simulated":
+            raise UsageError(f"{self.out}: {found['dataset']} is published here.", "It is never replaced.",
+                             "choose another --out")  # fmt: skip
+        strange = [part for part in PARTS if (self.out / part).exists()]
+        if found is None and strange and not (self.folder / "ready").exists():
+            raise UsageError(
+                f"{self.out / strange[0]} is there and is no simulated set's.", "It is never replaced.",
+                "choose another --out",
+            )  # fmt: skip
+
+    def _prepare(self) -> None:
+        """Go on with what an earlier run of the same plan left; else begin anew."""
+        if self._read("plan.json") != self._stamp:
+            remove_tree(self.folder)
+        (self.folder / "ready").unlink(missing_ok=True)
+        (self.folder / "rows").mkdir(parents=True, exist_ok=True)
+        for parent in self.folders:
+            for kind in ("images", "masks"):
+                (self.folder / kind / parent).mkdir(parents=True, exist_ok=True)
+        write_atomic(self.folder / "plan.json", json.dumps(self._stamp).encode())
+
+    def _read(self, name: str) -> Any:
+        try:
+            return json.loads((self.folder / name).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def finished(self, number: int, extension: str) -> list[Made] | None:
+        """Return what an earlier run made of a shard if its pictures are there, else None."""
+        rows = self._read(f"rows/{number:06d}.json")
+        if rows is None:
+            return None
+        made = [_made(*row) for row in rows["made"]]
+        if self.folders and not check_files(self.folder, made, rows["names"], extension):
+            return None
+        return made
+
+    def remember(self, number: int, made: Sequence[Made], names: Sequence[str]) -> None:
+        """Write down that a shard is done; its pictures, by these names, are there."""
+        rows = json.dumps({"made": made, "names": names})
+        write_atomic(self.folder / "rows" / f"{number:06d}.json", rows.encode())
+
+    def publish(self, text: str, header: dict[str, Any], places: Mapping[str, str]) -> None:
+        """Make the set the published one; its header comes last."""
+        write_atomic(self.folder / "manifest.csv", text.encode())
+        write_atomic(self.folder / PLACES, json.dumps(places).encode())
+        write_atomic(self.folder / "manifest.json", header_bytes(header))
+        write_atomic(self.folder / "ready", b"")
+        self._move()
+
+    def _move(self) -> None:
+        """Put what is ready in its place; killed in between, the same command goes on."""
+        if (self.folder / "manifest.json").exists():
+            (self.out / "manifest.json").unlink(missing_ok=True)
+            if not self.folders:  # rows alone take the place of a set with pictures
+                remove_tree(self.out / "images")
+                remove_tree(self.out / "masks")
+        for part in PARTS:
+            if (self.folder / part).exists():
+                remove_tree(self.out / part)
+                os.replace(self.folder / part, self.out / part)
+        sync_folder(self.out)
+        remove_tree(self.folder)
+
+
+def _made(clean: int, version: int, *rest: Any) -> Made:
+    """Return an entry as it was before it became JSON."""
+    *facts, (key, occluder, placement, names, boxes, *numbers), visible = rest
+    record = Record(Key(*key), occluder, placement, tuple(names), tuple(Box(*box) for box in boxes), *numbers)
+    return Made._make([clean, version, *facts, record, visible])
