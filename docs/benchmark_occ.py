@@ -57,7 +57,7 @@ training (`--declare occlusion_augmentation=none`); B, the families trained with
 
 The test part is not at hand for us: **the ids of `{name}` are unverified** until someone who holds it makes the
 benchmark and sends them. Those of the development part were made here, its rows ship with the package
-(`manifests/benchmarks/{part}.csv.gz`), and `simulate --benchmark {part}` compares every row.
+(`manifests/benchmarks/{part}.csv`), and `simulate --benchmark {part}` compares every row.
 
 {ids}
 """

@@ -16,6 +16,7 @@ from ..images import EXTENSIONS, decode, decode_rgba
 from ..manifest import NOBODY
 from ..paths import contained
 from .blend import SOLID, premultiplied
+from .pool import mask_of
 from .pyramid import base_level
 
 if TYPE_CHECKING:
@@ -84,19 +85,6 @@ def training_rows(manifest: Manifest) -> pd.DataFrame:
     """Return the rows that persons may be cut from: split ``train``, junk and distractors never."""
     frame = manifest.frame
     return frame[(frame["split"] == "train") & ~frame["role"].isin(NOBODY)]
-
-
-def mask_of(masks: Path, path: str) -> Path:
-    """Return where the mask of a row's picture is: its path as a ``.png``, or that without the leading ``raw/``.
-
-    Examples
-    --------
-    >>> mask_of(Path("masks"), "raw/train/0002_c1.jpg").as_posix()
-    'masks/train/0002_c1.png'
-    """
-    whole = (masks / path).with_suffix(".png")
-    # A twin's masks lie as in its raw tree, which a build puts below raw/.
-    return whole if whole.is_file() else (masks / path.removeprefix("raw/")).with_suffix(".png")
 
 
 def from_manifest(manifest: Manifest, masks: Path) -> list[Given]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..errors import UsageError
 from .blend import SOLID, premultiplied, resized
 from .keyed import NOISE_BYTES, PPM, Words, below, between, noise_tape
 from .placement import Box
@@ -215,8 +216,21 @@ def _body_shape(height: int, width: int) -> Pixels:
 
 
 def of_bank(job: Job, bank: Items, chosen: Sequence[int]) -> Item:
-    """Return one of the items of a bank that may be chosen."""
-    return bank[chosen[below(job.words[0], len(chosen))]]
+    """Return one of the items of a bank that may be chosen, or the next one that is not of the same identity.
+
+    Raises
+    ------
+    UsageError
+        If all are of the identity that is occluded.
+    """
+    start = below(job.words[0], len(chosen))
+    for step in range(len(chosen)):
+        item = bank[chosen[(start + step) % len(chosen)]]
+        if job.pid is None or getattr(item, "pid", None) != job.pid:
+            return item
+    raise UsageError(
+        f"The bank has nothing but identity {job.pid}, which is the one to occlude.", "", "choose another bank"
+    )
 
 
 def level_for(item: Any, width: int, height: int) -> Pixels:

@@ -45,7 +45,8 @@ class Pool:
     Parameters
     ----------
     dataset : str
-        The set that the identities are of; equal numbers of another set are other people.
+        The set that the identities are of. Equal numbers never occlude each other, of whatever set: sets that are made
+        of one another share them.
     people : mapping of int to sequence of Source
         Pictures by identity.
     """
@@ -82,7 +83,7 @@ class Pool:
         names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
         cells = zip(*(rows[name] for name in names), strict=True)
         for image_id, pid, root, path, sha256, pixels in cells:
-            mask = (masks / path).with_suffix(".png") if masks else None
+            mask = mask_of(masks, path) if masks else None
             if mask is None or mask.is_file():
                 place = str(contained(manifest.root(root), path))
                 source = Source(image_id, int(pid), place, sha256, pixels, str(mask or ""))
@@ -125,6 +126,19 @@ class Pool:
     def mask(self, source: Source) -> npt.NDArray[np.uint8] | None:
         """Return the mask of the person, shape (H, W), 255 where it is; None where the pool has no masks."""
         return remembered(source.image_id, source.mask)[..., 0] if source.mask else None
+
+
+def mask_of(masks: Path, path: str) -> Path:
+    """Return where the mask of a row's picture is: its path as a ``.png``, or that without the leading ``raw/``.
+
+    Examples
+    --------
+    >>> mask_of(Path("masks"), "raw/train/0002_c1.jpg").as_posix()
+    'masks/train/0002_c1.png'
+    """
+    whole = (masks / path).with_suffix(".png")
+    # A twin's masks lie as in its raw tree, which a build puts below raw/.
+    return whole if whole.is_file() else (masks / path.removeprefix("raw/")).with_suffix(".png")
 
 
 def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.uint8]:

@@ -113,8 +113,7 @@ def replay(
     rows = _rows(simulated)
     claims, missing = _claims(rows, source, by_name)
     frame = source.frame[source.frame["image_id"].isin(set(claims))]
-    taken = next((one.simulator.pool for one in versions if one.simulator.pool is not None), None)
-    clean = clean_rows(source, frame, taken, masks)
+    clean = clean_rows(source, frame, masks)
     target = None if out is None else Path(out)
     differing: dict[str, str] = {}
     work = _Replayed(clean, versions, claims, simulated, plan, differing)

@@ -18,7 +18,7 @@ from ..manifest import Manifest, header_of, to_text, validate
 from ..paths import contained
 from ..scan import Progress, cores
 from .occluders import Items
-from .pool import Pool
+from .pool import Pool, mask_of
 from .recipe import POOLED, Recipe
 from .rows import facts_of, table_of
 from .selection import Selection, select
@@ -205,7 +205,7 @@ def write_set(
     pooled = any(family.recipe.kinds & set(POOLED) for family in families)
     pool = Pool.of(sources.pool or source, sources.pool_masks) if pooled else None
     versions = versions_of(families, what.seed, what.copies, pool, sources.bank)
-    clean = clean_rows(source, selection.occluded, pool, sources.masks)
+    clean = clean_rows(source, selection.occluded, sources.masks)
     output = Output(None if what.rows_only else str(out), what.format, what.quality)
     plan = {
         **plan_of(families, what, pool, versions),
@@ -259,21 +259,21 @@ def plan_of(
     }
 
 
-def clean_rows(source: Manifest, rows: pd.DataFrame, pool: Pool | None, masks: Path | None) -> list[Clean]:
-    """Return the pictures to occlude, where they are and whose they are in the pool's set."""
-    known = pool is not None and (source.dataset == pool.dataset or pool.dataset in source.header.get("roots", {}))
+def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list[Clean]:
+    """Return the pictures to occlude, where they are and whose they are."""
     names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
     found = []
     roots: dict[str, Path] = {}
     for image_id, pid, root, path, sha256, pixels in zip(*(rows[name] for name in names), strict=True):
-        folder = roots.setdefault(root, source.root(root)) if root not in roots else roots[root]
-        mask = (masks / path).with_suffix(".png") if masks else None
+        if root not in roots:
+            roots[root] = source.root(root)
+        mask = mask_of(masks, path) if masks else None
         if mask is not None and not mask.is_file():
             raise UsageError(
                 f"{image_id}: no mask at {mask}.", "Expected one for every picture.", "leave --masks out, or add it"
             )
-        place = str(contained(folder, path))
-        found.append(Clean(image_id, int(pid) if known else -1, place, sha256, pixels, str(mask or "")))
+        place = str(contained(roots[root], path))
+        found.append(Clean(image_id, int(pid), place, sha256, pixels, str(mask or "")))
     return found
 
 

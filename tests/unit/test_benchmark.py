@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import occluded_datasets as od
 from occluded_datasets.benchmark import (
+    PACKAGE,
     UNVERIFIED,
     Benchmark,
     benchmarks,
@@ -19,9 +21,9 @@ from occluded_datasets.benchmark import (
     differing_rows,
     find_benchmark,
     make,
-    packed_rows,
     parts_of,
     published_rows,
+    rows_text,
     score,
 )  # fmt: skip
 from occluded_datasets.errors import IncompleteError, ProtocolError, UnknownNameError, UsageError
@@ -140,4 +142,5 @@ def test_rows_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert differing_rows(part, rows) == ()
     changed = [{**rows[0], "boxes": "0:0:1:1"}, *rows[2:]]
     assert differing_rows(part, changed) == tuple(f"{row['level']} {row['source_image_id']}" for row in rows[:2])
-    assert packed_rows(rows) == packed_rows(list(rows))
+    text = resources.files(PACKAGE).joinpath("benchmarks", part.rules["rows"]).read_text("utf-8")
+    assert rows_text(rows) == text

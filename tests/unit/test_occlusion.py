@@ -14,6 +14,7 @@ from occluded_datasets.errors import InputError, UsageError
 from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.images import encode
 from occluded_datasets.occlusion import Pool, Recipe, Simulator, presets
+from occluded_datasets.occlusion.bank import Cutout
 from occluded_datasets.occlusion.keyed import PPM, Key
 from occluded_datasets.occlusion.occluders import CONTENT, cut
 from occluded_datasets.occlusion.placement import named_priors, parse_prior, place
@@ -272,3 +273,14 @@ def test_batches_of_mixed_size_or_length_are_refused() -> None:
         Simulator().batch([picture(), picture(width=60)])
     with pytest.raises(UsageError, match="keys: expected 2"):
         Simulator().batch([picture(), picture()], keys=["a"])
+
+
+def test_a_bank_of_people_never_gives_the_same_identity() -> None:
+    """A cut-out of the person who is to be occluded is passed over; a bank of nobody else is refused."""
+    people = Shelf(Cutout(f"p-{pid}", "person", one.levels, one.coverage, pid) for pid, one in
+                   ((pid, cut(str(pid), "person", picture(pid, 40, 80), oval(40, 80))) for pid in (0, 1, 2)))  # fmt: skip
+    sim = Simulator(Recipe.of("bank", placement="lower-body"), seed=3, bank=people)
+    found = {sim(picture(), copy=copy, pid=1).record.occluders[0] for copy in range(30)}
+    assert found == {"p-0", "p-2"}
+    with pytest.raises(UsageError, match="nothing but identity 1"):
+        Simulator("bank", bank=Shelf(people[1:2]))(picture(), pid=1)
