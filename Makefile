@@ -49,6 +49,7 @@ bench: $(VENV)/test-installed
 	$(BIN)/python tests/benchmarks/bench_build.py $(if $(BENCH),--$(BENCH))
 	$(BIN)/python tests/benchmarks/bench_ranking.py $(if $(BENCH),--$(BENCH))
 	$(BIN)/python tests/benchmarks/bench_occlusion.py $(if $(BENCH),--$(BENCH))
+	$(BIN)/python tests/benchmarks/bench_simulate.py $(if $(BENCH),--$(BENCH))
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py

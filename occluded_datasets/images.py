@@ -96,7 +96,8 @@ def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92, eff
     quality : int
         Of a JPEG, 1 to 100.
     effort : int
-        Of a PNG: zlib's level, 1 fast to 9 small; the pixels are the same.
+        Of a PNG: zlib's level, 1 fast to 9 small; the pixels are the same. Level 1 of an RGB picture is OpenCV's, with
+        run lengths alone: about three times as fast as Pillow's and 5 % larger.
 
     Raises
     ------
@@ -116,12 +117,25 @@ def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92, eff
 
         data: bytes = simplejpeg.encode_jpeg(pixels, quality, "RGB", "420", fastdct=False)
         return data
+    if extension == ".png" and effort == 1 and pixels.ndim == 3 and pixels.shape[2] == 3:
+        return _encode_fast(pixels)
     from PIL import Image
 
     stream = io.BytesIO()
     options = {"compress_level": effort} if extension == ".png" else {}
     Image.fromarray(pixels).save(stream, {".png": "PNG", ".bmp": "BMP"}.get(extension, "TIFF"), **options)
     return stream.getvalue()
+
+
+def _encode_fast(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Return RGB pixels as a PNG that is quickly made."""
+    import cv2
+
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    made, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    if not made:
+        raise ValueError(f"shape {pixels.shape}: OpenCV made no PNG of it")
+    return data.tobytes()
 
 
 def _decode_jpeg(data: bytes, name: str) -> npt.NDArray[np.uint8]:

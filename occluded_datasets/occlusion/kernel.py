@@ -239,20 +239,3 @@ def composite(
                     colour = (value * ONE + (line[far + np.uint64(c)] - value) * share + HALF) >> 16
                     below = image[y + j, x + i, c] * (255 - alpha) + 128
                     image[y + j, x + i, c] = colour + ((below + (below >> 8)) >> 8)
-
-
-@_compiled
-def over(image: Any, mask: Any, patch: Any, x: int, y: int) -> None:
-    """Blend a premultiplied patch, shape (h, w, 4), over the picture at (x, y), in place, and mark it in the mask.
-
-    A mask of no pixels is left as it is.
-    """
-    for j in range(patch.shape[0]):
-        for i in range(patch.shape[1]):
-            alpha = int(patch[j, i, 3])
-            if alpha >= SOLID and mask.shape[0]:
-                mask[y + j, x + i] = 255
-            if alpha:
-                for c in range(3):
-                    below = image[y + j, x + i, c] * (255 - alpha) + 128
-                    image[y + j, x + i, c] = patch[j, i, c] + ((below + (below >> 8)) >> 8)
