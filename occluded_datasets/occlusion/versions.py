@@ -11,7 +11,7 @@ from ..errors import InputError, UsageError
 from ..hashing import pixel_digest
 from ..images import decode, encode
 from .occluders import Items
-from .pool import Pool, read_picture
+from .pool import Pool, mask_at, read_picture
 from .recipe import POOLED, Recipe
 from .simulator import Simulator
 from .work import Record
@@ -35,6 +35,7 @@ class Clean(NamedTuple):
     sha256: str
     pixel_sha256: str
     mask: str = ""
+    mask_sha256: str = ""
 
     def pixels(self) -> Pixels:
         """Return the pixels, shape (H, W, 3), checked against both hashes.
@@ -161,7 +162,7 @@ def make_shard(start: int, rows: Sequence[Clean], versions: Sequence[Version], o
     made = []
     for number, row in enumerate(rows, start):
         pixels = row.pixels()
-        person = read_picture(row.image_id, row.mask)[..., 0] if row.mask else None
+        person = mask_at(row.image_id, row.mask, pixels, row.mask_sha256) if row.mask else None
         for index, version in enumerate(versions):
             image, mask, record = version.simulator(pixels, row.pixel_sha256, version.copy, pid=row.pid, person=person)
             if record.boxes:

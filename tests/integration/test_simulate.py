@@ -373,3 +373,27 @@ def test_mistakes_on_the_command_line(
     assert words in ran.err
     assert "Traceback" not in ran.err
     assert not (tmp_path / "occ").exists()
+
+
+def test_masks_that_are_none_are_named(source: Manifest, tmp_path: Path) -> None:
+    """A mask of another size, or one that shows nobody in the pool, is an error that names the picture; other masks
+    are another pool.
+    """
+    rows = source.frame["image_id"][:4]
+    for folder, pixels in (("small", np.full((20, 20), 255, np.uint8)), ("empty", np.zeros((128, 64), np.uint8)),
+                           ("left", np.repeat([[255] * 32 + [0] * 32], 128, 0).astype(np.uint8)),
+                           ("right", np.repeat([[0] * 32 + [255] * 32], 128, 0).astype(np.uint8))):  # fmt: skip
+        for path in source.frame["path"]:
+            (tmp_path / folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / path).with_suffix(".png").write_bytes(encode(pixels, ".png"))
+    with pytest.raises(InputError, match=r"market-1501/.*Expected 64x128 pixels, found 20x20"):
+        simulate(source, tmp_path / "a", recipe="noise", masks=tmp_path / "small", rows=rows)
+    with pytest.raises(InputError, match=r"market-1501/.*Expected 64x128 pixels, found 20x20"):
+        simulate(source, tmp_path / "b", recipe="person", pool_masks=tmp_path / "small", rows=rows)
+    with pytest.raises(InputError, match="shows nobody"):
+        simulate(source, tmp_path / "c", recipe="person", pool_masks=tmp_path / "empty", rows=rows)
+    done = simulate(source, tmp_path / "d", recipe="person", pool_masks=tmp_path / "left", rows=rows)
+    assert replay(od.load(done.manifest), source, pool_masks=tmp_path / "left").ok
+    for other in (tmp_path / "right", None):
+        with pytest.raises(UsageError, match="The pool is another one"):
+            replay(od.load(done.manifest), source, pool_masks=other)
