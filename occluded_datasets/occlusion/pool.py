@@ -15,6 +15,7 @@ from ..hashing import file_digests, merge_digests
 from ..images import decode
 from ..manifest import NOBODY
 from ..paths import contained
+from .blend import SOLID
 from .keyed import below
 
 if TYPE_CHECKING:
@@ -129,15 +130,6 @@ class Pool:
         """
         return remembered(source.image_id, source.file, source.sha256)
 
-    def mask(self, source: Source) -> npt.NDArray[np.uint8] | None:
-        """Return the mask of the person, shape (H, W), 255 where it is; None where the pool has no masks."""
-        if not source.mask:
-            return None
-        mask = mask_at(source.image_id, source.mask, self.pixels(source), source.mask_sha256)
-        if not mask.any():
-            raise InputError(f"{source.image_id}: {source.mask} shows nobody.", "", "remove it from the pool's masks")
-        return mask
-
 
 def mask_of(masks: Path, path: str) -> Path:
     """Return where the mask of a row's picture is: its path as a ``.png``, or that without the leading ``raw/``.
@@ -180,21 +172,21 @@ def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.u
     return pixels
 
 
-def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str = "") -> npt.NDArray[np.uint8]:
-    """Return the mask of a picture's person, shape (H, W) as `pixels`.
+def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str) -> npt.NDArray[np.uint8]:
+    """Return the mask of a picture's person, shape (H, W) as `pixels`, 128 or more where it is.
 
     Raises
     ------
     InputError
-        If it has another size, or is not the file it was.
+        If it has another size, shows nobody, or is not the file that it was.
     """
-    mask = remembered(image_id, file, sha256)[..., 0]
+    mask = read_picture(image_id, file, sha256)[..., 0]
+    why = "" if (mask >= SOLID).any() else "It shows nobody."
     if mask.shape != pixels.shape[:2]:
         found, expected = (f"{size[1]}x{size[0]}" for size in (mask.shape, pixels.shape[:2]))
-        raise InputError(
-            f"{image_id}: {file} is not the mask of this picture.", f"Expected {expected} pixels, found {found}.",
-            "make the masks again, or name the right folder",
-        )  # fmt: skip
+        why = f"Expected {expected} pixels, found {found}."
+    if why:
+        raise InputError(f"{image_id}: {file} is not the mask of this picture.", why, "make the masks again")
     return mask
 
 

@@ -390,7 +390,7 @@ def test_masks_that_are_none_are_named(source: Manifest, tmp_path: Path) -> None
         simulate(source, tmp_path / "a", recipe="noise", masks=tmp_path / "small", rows=rows)
     with pytest.raises(InputError, match=r"market-1501/.*Expected 64x128 pixels, found 20x20"):
         simulate(source, tmp_path / "b", recipe="person", pool_masks=tmp_path / "small", rows=rows)
-    with pytest.raises(InputError, match="shows nobody"):
+    with pytest.raises(InputError, match="It shows nobody"):
         simulate(source, tmp_path / "c", recipe="person", pool_masks=tmp_path / "empty", rows=rows)
     done = simulate(source, tmp_path / "d", recipe="person", pool_masks=tmp_path / "left", rows=rows)
     assert replay(od.load(done.manifest), source, pool_masks=tmp_path / "left").ok
