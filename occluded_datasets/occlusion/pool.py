@@ -153,6 +153,8 @@ def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.u
         If the file is gone, or has another sha256 than the one given.
     """
     try:
+        if not Path(file).is_file() and Path(file).exists():
+            raise OSError(0, "it is no regular file")
         data = Path(file).read_bytes()
     except OSError as error:
         raise InputError(
@@ -180,8 +182,12 @@ def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str
     InputError
         If it has another size, shows nobody, or is not the file that it was.
     """
-    mask = read_picture(image_id, file, sha256)[..., 0]
-    why = "" if (mask >= SOLID).any() else "It shows nobody."
+    mask: npt.NDArray[np.uint8] = read_picture(f"{image_id}, mask {file}", file, sha256).max(axis=2)
+    why = (
+        ""
+        if (mask >= SOLID).any()
+        else f"It shows nobody: expected 255 where the person is, found {mask.max()} at most."
+    )
     if mask.shape != pixels.shape[:2]:
         found, expected = (f"{size[1]}x{size[0]}" for size in (mask.shape, pixels.shape[:2]))
         why = f"Expected {expected} pixels, found {found}."

@@ -15,9 +15,10 @@ from ..errors import UsageError
 from ..files import storage_errors
 from ..hashing import file_digests, merge_digests
 from ..manifest import Manifest, header_of, to_text, validate
-from ..paths import contained
+from ..paths import contained, safe_name
 from ..scan import Progress, cores
 from .occluders import Items
+from .plan import FORMATS, MOST_COPIES
 from .pool import Pool, mask_of
 from .recipe import POOLED, Recipe
 from .rows import facts_of, table_of
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 SHARD = 64
 """Source pictures a task."""
-
-MOST_COPIES = 10_000
-FORMATS = ("png", "jpeg")
 
 
 @dataclass(frozen=True)
@@ -209,13 +207,14 @@ def write_set(
     clean = clean_rows(source, selection.occluded, sources.masks)
     output = Output(None if what.rows_only else str(out), what.format, what.quality)
     plan = {
-        **plan_of(families, what, pool, versions),
+        **plan_dict(families, what, pool, versions),
         "source": source.fingerprint,
         "pictures": merge_digests(bytes.fromhex(one.pixel_sha256) for one in clean),
         "masks": merge_digests(bytes.fromhex(one.mask_sha256) for one in clean) if sources.masks else None,
         "referred": len(selection.clean),
     }
     folders = set() if what.rows_only else {one.image_id.rpartition("/")[0] for one in clean}
+    _require_outside(out, source)
     staging = Staging(out, plan, folders)
     with storage_errors(str(out)), staging.opened(replace) as finished:
         if finished is not None:
@@ -237,13 +236,27 @@ def write_set(
             "unreachable": sum(bool(one.record.note) for one in made),
         }
         validate(texts, "simulated", facts["roots"])
+        if not what.rows_only:
+            names = (name_of(clean[one.clean].image_id, versions[one.version]) for one in made)
+            staging.require_whole(names, output.extension)
         text = to_text(texts)
         header = header_of(texts, text, facts)
-        staging.publish(text, header, _places(source, out))
+        staging.publish(text, header, places_of(source, out))
     return _report(staging.manifest, header)
 
 
-def plan_of(
+def _require_outside(out: Path, source: Manifest) -> None:
+    """Raise rather than write among the pictures of the source, or into nowhere that was meant."""
+    home = source.path.parent.resolve() if source.path else None
+    target = out.resolve()
+    if target.parent == target or (home and (target == home or home in target.parents)):
+        raise UsageError(
+            f"{out}: no place for a simulated set.",
+            f"It is {'the root folder' if target.parent == target else 'inside the source'}.", "choose another --out",
+        )  # fmt: skip
+
+
+def plan_dict(
     families: Sequence[Family], what: Options, pool: Pool | None, versions: Sequence[Version]
 ) -> dict[str, Any]:
     """Return every parameter that decides a pixel, as the header keeps it."""
@@ -268,6 +281,7 @@ def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list
     for image_id, pid, root, path, sha256, pixels in zip(*(rows[name] for name in names), strict=True):
         if root not in roots:
             roots[root] = source.root(root)
+        safe_name(image_id)
         mask = mask_of(masks, path) if masks else None
         if mask is not None and not mask.is_file():
             raise UsageError(
@@ -319,7 +333,7 @@ def pool_of_workers(executor: Executor | None, workers: int | None) -> Iterator[
         pool.shutdown(cancel_futures=True)
 
 
-def _places(source: Manifest, out: Path) -> dict[str, str]:
+def places_of(source: Manifest, out: Path) -> dict[str, str]:
     """Return where the roots are on this machine, relative to `out` where that is possible."""
     places = {name: source.root(name) for name in {*source.header.get("roots", {}), ""}}
     named = {name or source.dataset: path for name, path in places.items()}
