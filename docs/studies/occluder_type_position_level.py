@@ -328,8 +328,8 @@ the same for every type and level. Brackets are 95 % bootstrap intervals over id
 MEANING = """
 **What it says.** For both features an occluder at a side costs less than one of the same size in the centre, at 10
 and at 30 %; for the histogram the lower body is cheaper to lose than the upper, from 30 % on. Which *type* hurts
-depends on the feature: noise costs the histogram least, at 30 % by far, presumably as its colours fall into bins that no
-person fills; for the ImageNet model a flat colour costs less than noise at 10 %, and types hardly differ above. So
+depends on the feature: noise costs the histogram least, at 30 % by far, presumably as its colours fall into bins
+that no person fills; for the ImageNet model a flat colour costs less than noise at 10 %, and types hardly differ above. So
 an order of occluder types that was found with one feature is no order for another; positions carried over, as far
 as this goes. Feather, colour match and shadow move nothing that these intervals could show. At 50 % everything is
 near the floor.
