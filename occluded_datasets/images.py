@@ -148,6 +148,20 @@ def resize(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[
     return resized  # type: ignore[no-any-return]
 
 
+def to_pillow(pixels: npt.NDArray[np.uint8]) -> Image:
+    """Return pixels, shape (H, W, 3), uint8, as a picture of PIL in RGB.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_pillow(np.zeros((4, 2, 3), np.uint8)).size
+    (2, 4)
+    """
+    from PIL import Image
+
+    return Image.fromarray(pixels)
+
+
 def _encode_fast(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Return RGB pixels as a PNG that is quickly made."""
     import cv2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .layout import unhex
 from .opened import Store
 from .packing import Packed, pack
 
-__all__ = ["Packed", "Store", "pack"]
+__all__ = ["Packed", "Store", "pack", "unhex"]

@@ -7,7 +7,8 @@ of PIL and NumPy without it.
 from __future__ import annotations
 
 from .batch import OccludeBatch
+from .datasets import ReidDataset
 from .transforms import Occlude
 from .wrap import OccludedDataset, occlude
 
-__all__ = ["Occlude", "OccludeBatch", "OccludedDataset", "occlude"]
+__all__ = ["Occlude", "OccludeBatch", "OccludedDataset", "ReidDataset", "occlude"]
