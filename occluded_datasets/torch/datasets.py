@@ -153,6 +153,12 @@ class ReidDataset:
         counts = self._skipped.state()["counts"] if self._skipped else []
         return {self._rows.image_ids[index]: count for index, count in counts}
 
+    def skip(self, index: int) -> bool:
+        """Count a picture that cannot be read, and return whether it may be left out."""
+        if self._skipped is not None:
+            self._skipped.meet(index)
+        return self._skipped is not None
+
     def save_labels(self, path: str | os.PathLike[str]) -> None:
         """Write the label map, by custom as ``label_map.json`` beside a checkpoint."""
         write_label_map(self.label_map, path)
@@ -228,9 +234,8 @@ class ReidDataset:
             try:
                 pictures.append(self.pixels(index))
             except InputError:
-                if self._skipped is None:
+                if not self.skip(index):
                     raise
-                self._skipped.meet(index)
             else:
                 found.append(index)
         if not found:
