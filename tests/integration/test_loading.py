@@ -164,6 +164,10 @@ def test_normalize(made: Manifest, places: dict[str, Store | None]) -> None:
         assert floats["image"].dtype == torch.float32
         assert torch.allclose(floats["image"].double(), want, atol=1e-5)
         assert torch.equal(floats["label"], plain["label"])
+    other = normalized({"image": plain["image"].contiguous()}, mean, std)
+    assert torch.equal(other["image"], normalized(plain, mean, std)["image"])
+    assert plain["image"].is_contiguous(memory_format=torch.channels_last)
+    assert normalized(plain, mean, std)["image"].is_contiguous(memory_format=torch.channels_last)
     pairs = next(iter(loader(PairedOcclusionDataset(data), 6, normalize=((0, 0, 0), (1, 1, 1)))))
     assert (pairs["clean"].dtype, pairs["occluded"].dtype, pairs["mask"].dtype) == (
         torch.float32, torch.float32, torch.uint8,

@@ -111,12 +111,12 @@ def test_what_it_is_made_of(made: Manifest, stores: dict[str, Store], tmp_path: 
     assert len(rows) == len(packed) == len(parts.train) > 0
     assert all((rows[index]["image"] == packed[index]["image"]).all() for index in range(len(rows)))
     for wrong, message in (
-        (lambda: ReidDataset(parts.train), r"manifest=m\), or give store="),
-        (lambda: ReidDataset(parts), r"od.split\(m, PROTOCOL\).train"),  # type: ignore[arg-type]
-        (lambda: ReidDataset(parts.train.iloc[:0], manifest=made), "there are none"),
-        (lambda: ReidDataset(parts.train[["pid"]], manifest=made), "lack image_id"),
+        (lambda: ReidDataset(parts.train, kind="array"), r"manifest=m\), or give store="),
+        (lambda: ReidDataset(parts, kind="array"), r"od.split\(m, PROTOCOL\).train"),  # type: ignore[arg-type]
+        (lambda: ReidDataset(parts.train.iloc[:0], manifest=made, kind="pil"), "there are none"),
+        (lambda: ReidDataset(parts.train[["pid"]], manifest=made, kind="pil"), "lack image_id"),
         (lambda: ReidDataset(made, store=stores["pixels"], size=(9, 9), kind="array"), "pack MANIFEST --size 9x9"),
-        (lambda: ReidDataset(tmp_path / "no.csv"), "no manifest header"),
+        (lambda: ReidDataset(tmp_path / "no.csv", kind="pil"), "no manifest header"),
     ):
         with pytest.raises((UsageError, InputError), match=message):
             wrong()
