@@ -140,18 +140,26 @@ def _published(target: Path, plan: Plan, replace: bool) -> bool:
         header = read_header(target)
     except InputError:
         header = {}
-    if same_plan(header, plan) and _whole(target, plan):
+    same = same_plan(header, plan)
+    if same and _whole(target, plan):
         return True
     if not replace:
-        size = "x".join(map(str, header.get("size") or ())) or "no one size"
-        raise UsageError(
-            f"{target}: another store is published here.",
-            f"Expected one of {plan.facts['dataset']}, fingerprint {plan.facts['manifest_fingerprint'][:16]}; found "
-            f"{header.get('kind')} of {header.get('dataset')}, {size}, fingerprint "
-            f"{str(header.get('manifest_fingerprint'))[:16]}.",
-            "add --replace, or choose another --out",
-        )
+        raise _taken(target, plan, header, damaged=same or not header)
     return False
+
+
+def _taken(target: Path, plan: Plan, header: dict[str, Any], *, damaged: bool) -> UsageError:
+    if damaged:
+        why = f"Expected {HEADER}, {INDEX} and {plan.data} of {plan.bytes:,} bytes."
+        return UsageError(f"{target}: the store here is damaged.", why, "add --replace, or choose another --out")
+    size = "x".join(map(str, header.get("size") or ())) or "no one size"
+    return UsageError(
+        f"{target}: another store is published here.",
+        f"Expected {plan.facts['kind']} of {plan.facts['dataset']}, fingerprint "
+        f"{plan.facts['manifest_fingerprint'][:16]}; found {header.get('kind')} of {header.get('dataset')}, {size}, "
+        f"fingerprint {str(header.get('manifest_fingerprint'))[:16]}.",
+        "add --replace, or choose another --out",
+    )
 
 
 def _whole(folder: Path, plan: Plan) -> bool:

@@ -150,6 +150,8 @@ def loader(
     ...         loss = step(batch["image"], batch["label"])
     """
     require_torch("loader")
+    if normalize and getattr(dataset, "as_tuple", False):
+        raise UsageError("normalize: it is of batches that are mappings.", "Found as_tuple=True.", "leave one out")
     place = {"rank": rank, "world": world}
     if identities is None and instances is None:
         if body_aware:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,8 @@ def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
 )
 def test_mistakes(made: Manifest, given: dict[str, Any], message: str) -> None:
     """What does not go together is said before anything is loaded."""
+    with pytest.raises(UsageError, match="as_tuple=True"):
+        loader(ReidDataset(made, size=SIZE, as_tuple=True), normalize=True)
     with pytest.raises(UsageError, match=message):
         loader(ReidDataset(made, size=SIZE), **given)
 
@@ -214,3 +217,24 @@ def test_a_bad_picture_is_named_or_counted(tmp_path: Path, workers: int) -> None
     for data in (plain := ReidDataset(loose, on_error="skip"), PairedOcclusionDataset(plain)):
         assert len(epoch_of(loader(data, 7, workers=workers), 0)) == 29
     assert plain.skipped == {name: 2}
+
+
+@pytest.mark.parametrize("place", ["files", "pixels"])
+def test_many_epochs_leave_nothing_behind(made: Manifest, places: dict[str, Store | None], place: str) -> None:
+    """Two hundred epochs open no file that stays open, and keep no memory."""
+    batches = batches_of(made, places[place], paired=False, workers=0)
+
+    def epochs(first: int, count: int) -> tuple[int, int]:
+        for epoch in range(first, first + count):
+            batches.set_epoch(epoch)
+            for _ in batches:
+                pass
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(list(Path("/proc/self/fd").iterdir())), pages * os.sysconf("SC_PAGE_SIZE")
+
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("no /proc here")
+    files, memory = epochs(0, 40)
+    later, grown = epochs(40, 160)
+    assert later <= files
+    assert grown - memory < 8 << 20

@@ -184,7 +184,7 @@ def test_the_same_command_again_changes_nothing(made: Manifest, tmp_path: Path) 
     (tmp_path / "store" / "pixels.npy").write_bytes(b"short")
     with pytest.raises(InputError, match="damaged"):
         Store.open(tmp_path / "store")
-    with pytest.raises(UsageError, match="--replace"):
+    with pytest.raises(UsageError, match=r"the store here is damaged.*--replace"):
         pack(made, tmp_path / "store", SIZE)
     assert not pack(made, tmp_path / "store", SIZE, replace=True).unchanged
     assert Store.open(tmp_path / "store").verify() == []
@@ -193,7 +193,7 @@ def test_the_same_command_again_changes_nothing(made: Manifest, tmp_path: Path) 
 def test_another_store_is_never_replaced_unasked(made: Manifest, mixed: Manifest, tmp_path: Path) -> None:
     """Another manifest, size or kind: what, why, next; and anything else at that place is never touched."""
     pack(made, tmp_path / "store", SIZE)
-    with pytest.raises(UsageError, match=r"another store.*Expected one of partial-reid.*add --replace"):
+    with pytest.raises(UsageError, match=r"another store.*Expected pixels of partial-reid.*add --replace"):
         pack(mixed, tmp_path / "store", SIZE)
     assert Store.open(tmp_path / "store").fingerprint == made.fingerprint
     pack(mixed, tmp_path / "store", SIZE, replace=True)
