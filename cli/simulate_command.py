@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from .shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
 
@@ -54,7 +55,9 @@ def _is_number(text: str) -> bool:
 @click.option("--placement", help="Where it stands, instead of the recipe's.")
 @click.option("--fraction", nargs=2, type=float, metavar="LO HI", help="Range of the occluded fraction.")
 @click.option("--levels", multiple=True, type=float, metavar="F ...", help="Occluded fractions, each of every picture.")
-@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Versions of each picture.")
+@click.option(
+    "--copies", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Versions of each picture."
+)
 @click.option("--pool", metavar="MANIFEST", help="Whose train rows give occluders; else MANIFEST's own.")
 @click.option("--masks", type=FOLDER, help="Masks of the pictures' persons: the picture's path with .png.")
 @click.option("--pool-masks", type=FOLDER, help="Masks of the pool's persons: silhouettes instead of soft crops.")
@@ -91,6 +94,8 @@ def command(
     """
     from ..occlusion import simulate
 
+    if sheet is not None:
+        _check_sheet(sheet, options)
     loaded = load_manifest(manifest, root, sources)
     if benchmark is not None:
         return _benchmark(loaded, benchmark, out, options, as_json)
@@ -117,10 +122,13 @@ def _benchmark(loaded: Manifest, name: str, out: Path, options: dict[str, Any], 
     """Make a benchmark and say whether it is the published one: exit 1 if it is another."""
     from ..benchmark import find_benchmark, make
 
-    given = [one for one in ("preset", "recipe", "occluder", "placement", "fraction", "levels", "protocol", "pool")
-             if options[one]]  # fmt: skip
+    context = click.get_current_context()
+    free = {"rows_only", "replace", "workers"}
+    given = [
+        one for one in options if one not in free and context.get_parameter_source(one) == ParameterSource.COMMANDLINE
+    ]
     if given:
-        raise click.UsageError(f"--benchmark says everything itself: leave out --{', --'.join(given)}")
+        raise click.UsageError(f"--benchmark says everything itself: leave out {', '.join(map(spelt, given))}")
     with progress_bar() as tell:
         made = make(
             find_benchmark(name), loaded, out, rows_only=options["rows_only"], replace_other=options["replace"],
@@ -142,11 +150,28 @@ def _benchmark(loaded: Manifest, name: str, out: Path, options: dict[str, Any], 
     return 1 if made.verdict == "different" or made.differing else 0
 
 
+def spelt(name: str) -> str:
+    """Return the option that a parameter is called by."""
+    return "--format" if name == "kind" else f"--{name.replace('_', '-')}"
+
+
+def _check_sheet(sheet: Path, options: dict[str, Any]) -> None:
+    """Raise before any work if the sheet cannot be drawn or would replace a file."""
+    if sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise click.UsageError(f"--sheet {sheet}: expected a name that ends in .png or .jpg")
+    if options["rows_only"]:
+        raise click.UsageError("--sheet needs pictures: leave out --rows-only")
+    if sheet.exists() and not options["replace"]:
+        raise click.UsageError(f"--sheet {sheet} is already there: choose another name, or add --replace")
+
+
 def _arguments(loaded: Manifest, root: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of `simulate` that the options spell."""
     from ..occlusion import Recipe
 
     preset, recipe = options.pop("preset"), options.pop("recipe")
+    if options["levels"] and options["fraction"]:
+        raise click.UsageError("--levels and --fraction both say how much: give one")
     if preset and recipe:
         raise click.UsageError("--preset and --recipe are two recipes: give one")
     occluder = options.pop("occluder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -44,5 +45,8 @@ def command(manifest: str, full: bool, root: Path | None, sources: tuple[str, ..
             say(f"  agreed to: {agreed_words(loaded.header['agreement'])}")
         if not result.ok:
             way = "--from-parent" if loaded.header.get("roots") else "--raw"
-            say(f"Next: occreid-prepare build {loaded.dataset} {way} PATH --replace")
+            again = f"build {loaded.dataset} {way} PATH --replace"
+            if loaded.dataset == "simulated":
+                again = f"replay {shlex.quote(manifest)} --source MANIFEST --out DIR"
+            say(f"Next: occreid-prepare {again}")
     click.get_current_context().exit(0 if result.ok else 1)

@@ -76,11 +76,16 @@ class Protocol:
         'source-gallery-level-30'
         """
         try:
-            words = f"{100 * float(level):g}".replace(".", "-")
+            share = float(level)
         except ValueError:
             words = level
+        else:
+            level = f"{share:g}"
+            words = f"{100 * share:g}".replace(".", "-") if 0 < share < 1 else ""
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", words):
-            raise ProtocolError(f"level {level!r}: not a level.", "Expected it as the manifest writes it: 0.3.")
+            raise ProtocolError(
+                f"level {level!r}: not a level.", "Expected it as the manifest writes it: 0.3, or noise-30."
+            )
         probe = {**self.rules["probe"], "level": [level]}
         return Protocol({**self.rules, "name": f"{self.name}-level-{words}", "probe": probe})
 
@@ -307,8 +312,9 @@ def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, g
         if rows.empty:
             raise ProtocolError(
                 f"{protocol.id}: this manifest has no {side} picture for it.",
-                f"It is {manifest.dataset}, variant {manifest.variant}, {manifest.verdict}, {len(manifest)} rows.",
-                f"occreid-prepare info {manifest.dataset}",
+                f"It is {manifest.dataset}, variant {manifest.variant}, {manifest.verdict}, {len(manifest)} rows"
+                f"{_levels(manifest)}.",
+                "" if manifest.dataset == "simulated" else f"occreid-prepare info {manifest.dataset}",
             )
     if protocol.removes_cameras(probe, gallery) and not (real_cameras(probe) and real_cameras(gallery)):
         raise ProtocolError(
@@ -316,6 +322,14 @@ def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, g
             "A camera that nobody recorded cannot be the same as another.",
             f"choose a protocol without a camera rule: occreid-prepare info {manifest.dataset}",
         )
+
+
+def _levels(manifest: Manifest) -> str:
+    """Return in words which levels a simulated set has, empty for another."""
+    if "level" not in manifest.frame:
+        return ""
+    found = sorted(set(manifest.frame["level"]) - {""})
+    return f", of levels {', '.join(found)}" if found else ", of no levels"
 
 
 def real_cameras(rows: pd.DataFrame) -> bool:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, UsageError
-from ..hashing import merge_digests
+from ..hashing import file_digests, merge_digests
 from ..images import decode
 from ..manifest import NOBODY
 from ..paths import contained
+from .blend import SOLID
 from .keyed import below
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Source(NamedTuple):
     sha256: str
     pixel_sha256: str
     mask: str = ""
+    mask_sha256: str = ""
 
 
 @dataclass
@@ -58,7 +60,11 @@ class Pool:
 
     def __post_init__(self) -> None:
         self.pids = tuple(sorted(self.people))
-        rows = (f"{pid}|{one.pixel_sha256}" for pid in self.pids for one in self.people[pid])
+        rows = (
+            "|".join(filter(None, (str(pid), one.pixel_sha256, one.mask_sha256)))
+            for pid in self.pids
+            for one in self.people[pid]
+        )
         self.hash = merge_digests(hashlib.sha256(row.encode()).digest() for row in rows)
 
     @classmethod
@@ -86,7 +92,8 @@ class Pool:
             mask = mask_of(masks, path) if masks else None
             if mask is None or mask.is_file():
                 place = str(contained(manifest.root(root), path))
-                source = Source(image_id, int(pid), place, sha256, pixels, str(mask or ""))
+                said = (str(mask), file_digests(mask)[0]) if mask else ("", "")
+                source = Source(image_id, int(pid), place, sha256, pixels, *said)
                 people.setdefault(int(pid), []).append(source)
         if len(people) < 2:
             raise UsageError(
@@ -123,10 +130,6 @@ class Pool:
         """
         return remembered(source.image_id, source.file, source.sha256)
 
-    def mask(self, source: Source) -> npt.NDArray[np.uint8] | None:
-        """Return the mask of the person, shape (H, W), 255 where it is; None where the pool has no masks."""
-        return remembered(source.image_id, source.mask)[..., 0] if source.mask else None
-
 
 def mask_of(masks: Path, path: str) -> Path:
     """Return where the mask of a row's picture is: its path as a ``.png``, or that without the leading ``raw/``.
@@ -150,6 +153,8 @@ def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.u
         If the file is gone, or has another sha256 than the one given.
     """
     try:
+        if not Path(file).is_file() and Path(file).exists():
+            raise OSError(0, "it is no regular file")
         data = Path(file).read_bytes()
     except OSError as error:
         raise InputError(
@@ -160,13 +165,35 @@ def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.u
     found = hashlib.sha256(data).hexdigest()
     if sha256 and found != sha256:
         raise InputError(
-            f"{image_id}: {file} is not the picture of the manifest.",
+            f"{image_id}: {file} is not the file that it was.",
             f"Expected sha256 {sha256}, found {found}.",
             "occreid-prepare verify the source's manifest, or build the set again",
         )
     pixels = decode(data, image_id)
     pixels.flags.writeable = False
     return pixels
+
+
+def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str) -> npt.NDArray[np.uint8]:
+    """Return the mask of a picture's person, shape (H, W) as `pixels`, 128 or more where it is.
+
+    Raises
+    ------
+    InputError
+        If it has another size, shows nobody, or is not the file that it was.
+    """
+    mask: npt.NDArray[np.uint8] = read_picture(f"{image_id}, mask {file}", file, sha256).max(axis=2)
+    why = (
+        ""
+        if (mask >= SOLID).any()
+        else f"It shows nobody: expected 255 where the person is, found {mask.max()} at most."
+    )
+    if mask.shape != pixels.shape[:2]:
+        found, expected = (f"{size[1]}x{size[0]}" for size in (mask.shape, pixels.shape[:2]))
+        why = f"Expected {expected} pixels, found {found}."
+    if why:
+        raise InputError(f"{image_id}: {file} is not the mask of this picture.", why, "make the masks again")
+    return mask
 
 
 @lru_cache(maxsize=KEPT)

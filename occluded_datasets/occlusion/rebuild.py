@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,20 +10,21 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import ImageError, InputError, UsageError
-from ..files import exclusive, remove_tree, storage_errors
+from ..files import exclusive, remove_tree, storage_errors, write_atomic
 from ..hashing import pixel_digest
 from ..images import decode
-from ..manifest import Manifest, from_frame, to_frame, write
+from ..manifest import PLACES, Manifest, from_frame, to_frame, write
 from ..scan import Progress
 from .occluders import Items
+from .plan import Plan, plan_of
 from .pool import Pool
-from .recipe import Recipe
-from .rows import record_cells
-from .simulation import SHARD, clean_rows, pool_of_workers
-from .versions import Clean, Family, Made, Output, Version, make_shard, name_of, versions_of
+from .recipe import POOLED
+from .rows import NAMES, plain_cells, simulated_cells
+from .simulation import SHARD, clean_rows, places_of, pool_of_workers
+from .versions import Clean, Made, Output, Version, make_shard, name_of, versions_of
 
 Row = Mapping[str, str]
 
@@ -107,7 +109,7 @@ def replay(
     >>> replay(od.load(done.manifest), source).ok
     True
     """
-    plan = _plan(simulated)
+    plan = plan_of(simulated)
     versions = _versions(plan, source, pool, pool_masks, bank)
     by_name = {(version.level, version.copy): number for number, version in enumerate(versions)}
     rows = _rows(simulated)
@@ -116,12 +118,21 @@ def replay(
     clean = clean_rows(source, frame, masks)
     target = None if out is None else Path(out)
     differing: dict[str, str] = {}
-    work = _Replayed(clean, versions, claims, simulated, plan, differing)
+    texts = plain_cells(frame)
+    base = {name: {key: texts[key][at] for key in texts} for at, name in enumerate(texts["image_id"])}
+    work = _Replayed(clean, versions, claims, simulated, plan, differing, base, has_pictures(simulated))
     if target is None:
-        work.run(Output(None, plan["format"], plan["quality"] or 92), executor, workers, progress)
+        work.run(Output(None, plan.format, plan.quality), executor, workers, progress)
     elif not missing:
-        _write(work, target, executor, workers, progress)
-    return Replay(len(rows), differing, tuple(missing), plan["format"] != "png", "" if differing else str(out or ""))
+        _write(work, target, source, executor, workers, progress)
+    done = "" if differing or missing else str(out or "")
+    return Replay(len(rows), differing, tuple(missing), plan.format != "png", done)
+
+
+def has_pictures(simulated: Manifest) -> bool:
+    """Return whether pictures lie beside the rows, as they do unless the set is of rows alone."""
+    plan = simulated.header.get("recipe", {})
+    return simulated.path is not None and not (isinstance(plan, Mapping) and plan.get("rows_only"))
 
 
 class _Replayed(NamedTuple):
@@ -131,8 +142,10 @@ class _Replayed(NamedTuple):
     versions: list[Version]
     claims: Mapping[str, Mapping[int, Row]]
     simulated: Manifest
-    plan: Mapping[str, Any]
+    plan: Plan
     differing: dict[str, str]
+    base: Mapping[str, Row]
+    written: bool
 
     def run(
         self, output: Output, executor: Executor | None, workers: int | None, progress: Progress | None
@@ -156,7 +169,10 @@ class _Replayed(NamedTuple):
             if row is None:
                 continue
             found[row["image_id"]] = one
-            fault = _differs(row, one) or ("" if output.folder else self._file_differs(row, one))
+            base = self.base[rows[one.clean].image_id]
+            expected = simulated_cells(base, one, self.versions[one.version], output)
+            fault = _differs(row, expected, row["source_image_id"] != base["image_id"])
+            fault = fault or ("" if output.folder else self._file_differs(row, one))
             if fault:
                 self.differing[row["image_id"]] = fault
         for row in (row for one in rows.values() for row in self.claims[one.image_id].values()):
@@ -165,13 +181,15 @@ class _Replayed(NamedTuple):
         return found
 
     def _file_differs(self, row: Row, made: Made) -> str:
-        """Return which file beside the rows has other pixels; files that are not there are no fault."""
-        if self.simulated.path is None or self.plan["format"] != "png":
+        """Return which file beside the rows is missing or has other pixels; a set of rows alone has none."""
+        if self.simulated.path is None or not self.written:
             return ""
         folder = self.simulated.path.parent
         for column, expected in (("path", made.pixel_sha256), ("mask_path", made.mask_sha256)):
             file = folder / row[column]
             if not file.is_file():
+                return f"file {row[column]} is missing"
+            if column == "path" and self.plan.format != "png":
                 continue
             try:
                 pixels = decode(file.read_bytes(), row[column])
@@ -183,45 +201,38 @@ class _Replayed(NamedTuple):
         return ""
 
 
-def _plan(simulated: Manifest) -> Mapping[str, Any]:
-    plan = simulated.header.get("recipe")
-    if simulated.dataset != "simulated" or not isinstance(plan, Mapping) or "families" not in plan:
-        raise UsageError(
-            f"{simulated.dataset}: no simulated set.", "Expected a manifest that occreid-prepare simulate wrote.",
-            "occreid-prepare simulate MANIFEST --out DIR",
-        )  # fmt: skip
-    return plan
-
-
 def _versions(
-    plan: Mapping[str, Any], source: Manifest, pool: Manifest | None, masks: Path | None, bank: Items | None
+    plan: Plan, source: Manifest, pool: Manifest | None, masks: Path | None, bank: Items | None
 ) -> list[Version]:
-    """Return the versions of the plan, sure that recipe, pool and bank are those it names."""
-    families = []
-    for one in plan["families"]:
-        recipe = Recipe.of(one["recipe"])
-        _require_same("recipe", one["recipe"]["id"], recipe.id, "this version of the package reads it otherwise")
-        families.append(Family(recipe, tuple(one["levels"]), one["name"]))
-    taken = None
-    if plan["pool"]:
-        taken = Pool.of(source if pool is None else pool, masks)
-        _require_same("pool", plan["pool"]["hash"], taken.hash, "name the set it was cut from: --pool MANIFEST")
-    versions = versions_of(families, plan["seed"], plan["copies"], taken, bank)
+    """Return the versions of the plan, sure that pool and bank are those it names."""
+    pooled = any(family.recipe.kinds & set(POOLED) for family in plan.families)
+    taken = Pool.of(source if pool is None else pool, masks) if pooled else None
+    versions = versions_of(plan.families, plan.seed, plan.copies, taken, bank)
     own = next((one.simulator.bank for one in versions if one.simulator.bank is not None), None)
-    if plan["bank"] and own is not None:
-        _require_same("bank", plan["bank"]["hash"], own.hash, "name the bank it was made with: --bank DIR")
+    for what, expected, found, then in (
+        (
+            "pool",
+            plan.pool,
+            taken.hash if taken else "",
+            "name what it was cut from: --pool MANIFEST, --pool-masks DIR",
+        ),
+        ("bank", plan.bank, own.hash if own else "", "name the bank it was made with: --bank DIR"),
+    ):
+        if expected != found:
+            raise UsageError(f"The {what} is another one.", f"Expected {expected[:40]}, found {found[:40]}.", then)
     return versions
 
 
-def _require_same(what: str, expected: str, found: str, then: str) -> None:
-    if expected != found:
-        raise UsageError(f"The {what} is another one.", f"Expected {expected[:40]}, found {found[:40]}.", then)
-
-
 def _rows(simulated: Manifest) -> list[Row]:
-    """Return the rows of occluded pictures."""
+    """Return the rows of occluded pictures: those that are in the set's own folder."""
     texts = from_frame(simulated.frame)
-    return [{name: texts[name][at] for name in texts} for at, boxes in enumerate(texts["boxes"]) if boxes]
+    missing = [name for name in NAMES if name not in texts]
+    if missing:
+        raise InputError(
+            f"{simulated.variant}: no rows of a simulated set.", f"Missing columns: {', '.join(missing)}.",
+            "get the manifest again",
+        )  # fmt: skip
+    return [{name: texts[name][at] for name in texts} for at, root in enumerate(texts["root"]) if not root]
 
 
 def _claims(
@@ -251,19 +262,20 @@ def _claims(
     return dict(claims), missing
 
 
-def _differs(row: Row, made: Made) -> str:
-    """Return the first column in which a row is not what was made, empty for none."""
-    said = {
-        **record_cells(made.record),
-        "mask_sha256": made.mask_sha256,
-        "x_drawn_sha256" if row["x_drawn_sha256"] else "pixel_sha256": made.drawn_sha256,
-    }
-    return next((name for name, cell in said.items() if row[name] != cell), "")
+def _differs(row: Row, expected: Row, renamed: bool) -> str:
+    """Return the first column in which a row is not what was made, empty for none.
+
+    Bytes of files are the encoder's. Where the clean picture has another name than the row says, so have its rows.
+    """
+    free = {"bytes", "sha256", "pixel_sha256" if row["x_drawn_sha256"] else ""}
+    free |= {"image_id", "path", "mask_path", "source_image_id", "group"} if renamed else set()
+    return next((name for name, cell in expected.items() if name not in free and row[name] != cell), "")
 
 
 def _write(
     work: _Replayed,
     out: Path,
+    source: Manifest,
     executor: Executor | None,
     workers: int | None,
     progress: Progress | None,
@@ -271,18 +283,21 @@ def _write(
     """Write the rebuilt set whole to a new folder, or leave nothing."""
     if out.exists():
         raise UsageError(f"{out} is already there.", "A replay never replaces anything.", "choose another --out")
-    staging = out.with_name(f".{out.name}.part")
+    staging = out.with_name(f".{out.name}.replaying")
+    if staging.exists() and not (staging / "images").exists():
+        raise UsageError(f"{staging} is there and is no replay's.", "", "remove it, or choose another --out")
     with storage_errors(str(out)), exclusive(out.with_name(f".{out.name}.lock")):
         remove_tree(staging)
         try:
             for one in work.clean:
                 for kind in ("images", "masks"):
                     (staging / kind / one.image_id).parent.mkdir(parents=True, exist_ok=True)
-            output = Output(str(staging), work.plan["format"], work.plan["quality"] or 92)
+            output = Output(str(staging), work.plan.format, work.plan.quality)
             found = work.run(output, executor, workers, progress)
             if work.differing:
                 return
             _write_rows(work, staging, found, output)
+            write_atomic(staging / PLACES, json.dumps(places_of(source, out)).encode())
             os.replace(staging, out)
         finally:
             remove_tree(staging)
@@ -297,6 +312,6 @@ def _write_rows(work: _Replayed, folder: Path, found: Mapping[str, Made], output
             name = name_of(work.clean[made.clean].image_id, work.versions[made.version])
             texts["bytes"][at], texts["sha256"][at] = str(made.bytes), made.sha256
             texts["path"][at], texts["mask_path"][at] = f"images/{name}{output.extension}", f"masks/{name}.png"
-    plan = {**work.plan, "rows_only": False}
+    plan = {**work.simulated.header["recipe"], "rows_only": False}
     header = {**work.simulated.header, "recipe": plan}
     write(replace(work.simulated, frame=to_frame(texts), header=header), folder / "manifest.csv")

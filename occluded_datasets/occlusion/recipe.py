@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
@@ -160,11 +161,18 @@ class Recipe:
             data: Mapping[str, Any] = what.to_dict()
         elif isinstance(what, Mapping):
             data = what
-        elif os.fspath(what).endswith(".json"):
+        elif isinstance(what, str) and not what.endswith(".json"):
+            data = _preset(what)
+        elif isinstance(what, (str, os.PathLike)):
             data = _read(Path(what))
         else:
-            data = _preset(os.fspath(what))
-        return _parse(_changed(data, {key: value for key, value in changes.items() if value is not None}))
+            raise UsageError("This is not a recipe.", f"Found {what!r:.80}.", LISTING)
+        try:
+            return _parse(_changed(data, {key: value for key, value in changes.items() if value is not None}))
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+            raise UsageError(
+                "This is not a recipe.", f"{type(error).__name__}: {error}.", "see docs/reference/recipes.md"
+            ) from error
 
 
 @cache
@@ -225,7 +233,11 @@ def _parse(data: Mapping[str, Any]) -> Recipe:
     except ValueError as error:
         raise UsageError(f"The recipe cannot be: {error}.", "", LISTING) from error
     rules = {"schema": 1, "probability": probability / PPM, "arms": full}
-    name = str(data.get("name", "custom"))
+    name = data.get("name", "custom")
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name, re.ASCII) or len(name) > 64:
+        raise UsageError(
+            f"The recipe cannot be: name {name!r:.80}.", "Expected lower-case words joined by '-', 64 letters at most."
+        )
     return Recipe(
         name, probability, tuple(map(_arm, full)), rules, str(data.get("title", "")), str(data.get("notes", ""))
     )
@@ -248,6 +260,8 @@ def _whole(data: Any) -> dict[str, Any]:
         placement = {"name": placement, "prior": named_priors()[placement]}
     elif not isinstance(placement, Mapping) or set(placement) != {"name", "prior"}:
         placement = {"name": "custom", "prior": placement}
+    elif placement["prior"] != named_priors().get(placement["name"]):
+        placement = {**placement, "name": "custom"}  # a name that ships stands for what ships
     options = {**OCCLUDERS[kind], **data.get("options", {})}
     if unknown := set(options) - set(OCCLUDERS[kind]):
         raise UsageError(f"{kind}: unknown options {', '.join(sorted(unknown))}.", f"Known: {sorted(OCCLUDERS[kind])}.")

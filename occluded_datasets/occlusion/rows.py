@@ -27,17 +27,19 @@ def table_of(
     output: Output,
 ) -> dict[str, list[str]]:
     """Return the cells of a simulated manifest: the occluded pictures, then the clean ones it refers to."""
-    base = _texts(occluded)
+    base = plain_cells(occluded)
     rows = [
-        _simulated({name: base[name][one.clean] for name in base}, one, versions[one.version], output) for one in made
+        simulated_cells({name: base[name][one.clean] for name in base}, one, versions[one.version], output)
+        for one in made
     ]
-    texts = _texts(clean)
+    texts = plain_cells(clean)
     rows += [_referred({name: texts[name][at] for name in texts}, source.dataset) for at in range(len(clean))]
     rows.sort(key=lambda row: row["image_id"])
     return {name: [row[name] for row in rows] for name in NAMES}
 
 
-def _texts(rows: pd.DataFrame) -> dict[str, list[str]]:
+def plain_cells(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the cells of a source's rows, without its own extra columns."""
     return {name: cells for name, cells in from_frame(rows).items() if not name.startswith("x_")}
 
 
@@ -54,7 +56,7 @@ def _referred(row: dict[str, str], dataset: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _simulated(row: dict[str, str], made: Made, version: Version, output: Output) -> dict[str, str]:
+def simulated_cells(row: Mapping[str, str], made: Made, version: Version, output: Output) -> dict[str, str]:
     """Return the row of an occluded picture."""
     name = name_of(row["image_id"], version)
     return {

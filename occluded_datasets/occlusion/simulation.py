@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
 from ..files import storage_errors
-from ..hashing import merge_digests
+from ..hashing import file_digests, merge_digests
 from ..manifest import Manifest, header_of, to_text, validate
-from ..paths import contained
+from ..paths import contained, safe_name
 from ..scan import Progress, cores
 from .occluders import Items
+from .plan import FORMATS, MOST_COPIES
 from .pool import Pool, mask_of
 from .recipe import POOLED, Recipe
 from .rows import facts_of, table_of
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 SHARD = 64
 """Source pictures a task."""
-
-FORMATS = ("png", "jpeg")
 
 
 @dataclass(frozen=True)
@@ -197,10 +196,10 @@ def write_set(
     name : str
         What the variant is called; by default the recipe.
     """
-    if what.format not in FORMATS or not 1 <= what.quality <= 100 or what.copies < 1:
+    if what.format not in FORMATS or not 1 <= what.quality <= 100 or not 1 <= what.copies <= MOST_COPIES:
         raise UsageError(
             f"format {what.format}, quality {what.quality}, copies {what.copies}: not possible.",
-            f"Expected {' or '.join(FORMATS)}, 1 to 100, and 1 or more.",
+            f"Expected {' or '.join(FORMATS)}, 1 to 100, and 1 to {MOST_COPIES}.",
         )
     pooled = any(family.recipe.kinds & set(POOLED) for family in families)
     pool = Pool.of(sources.pool or source, sources.pool_masks) if pooled else None
@@ -208,13 +207,14 @@ def write_set(
     clean = clean_rows(source, selection.occluded, sources.masks)
     output = Output(None if what.rows_only else str(out), what.format, what.quality)
     plan = {
-        **plan_of(families, what, pool, versions),
+        **plan_dict(families, what, pool, versions),
         "source": source.fingerprint,
         "pictures": merge_digests(bytes.fromhex(one.pixel_sha256) for one in clean),
-        "masks": sources.masks is not None,
+        "masks": merge_digests(bytes.fromhex(one.mask_sha256) for one in clean) if sources.masks else None,
         "referred": len(selection.clean),
     }
     folders = set() if what.rows_only else {one.image_id.rpartition("/")[0] for one in clean}
+    _require_outside(out, source)
     staging = Staging(out, plan, folders)
     with storage_errors(str(out)), staging.opened(replace) as finished:
         if finished is not None:
@@ -236,13 +236,27 @@ def write_set(
             "unreachable": sum(bool(one.record.note) for one in made),
         }
         validate(texts, "simulated", facts["roots"])
+        if not what.rows_only:
+            names = (name_of(clean[one.clean].image_id, versions[one.version]) for one in made)
+            staging.require_whole(names, output.extension)
         text = to_text(texts)
         header = header_of(texts, text, facts)
-        staging.publish(text, header, _places(source, out))
+        staging.publish(text, header, places_of(source, out))
     return _report(staging.manifest, header)
 
 
-def plan_of(
+def _require_outside(out: Path, source: Manifest) -> None:
+    """Raise rather than write among the pictures of the source, or into nowhere that was meant."""
+    home = source.path.parent.resolve() if source.path else None
+    target = out.resolve()
+    if target.parent == target or (home and (target == home or home in target.parents)):
+        raise UsageError(
+            f"{out}: no place for a simulated set.",
+            f"It is {'the root folder' if target.parent == target else 'inside the source'}.", "choose another --out",
+        )  # fmt: skip
+
+
+def plan_dict(
     families: Sequence[Family], what: Options, pool: Pool | None, versions: Sequence[Version]
 ) -> dict[str, Any]:
     """Return every parameter that decides a pixel, as the header keeps it."""
@@ -267,13 +281,15 @@ def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list
     for image_id, pid, root, path, sha256, pixels in zip(*(rows[name] for name in names), strict=True):
         if root not in roots:
             roots[root] = source.root(root)
+        safe_name(image_id)
         mask = mask_of(masks, path) if masks else None
         if mask is not None and not mask.is_file():
             raise UsageError(
                 f"{image_id}: no mask at {mask}.", "Expected one for every picture.", "leave --masks out, or add it"
             )
         place = str(contained(roots[root], path))
-        found.append(Clean(image_id, int(pid), place, sha256, pixels, str(mask or "")))
+        said = (str(mask), file_digests(mask)[0]) if mask else ("", "")
+        found.append(Clean(image_id, int(pid), place, sha256, pixels, *said))
     return found
 
 
@@ -317,7 +333,7 @@ def pool_of_workers(executor: Executor | None, workers: int | None) -> Iterator[
         pool.shutdown(cancel_futures=True)
 
 
-def _places(source: Manifest, out: Path) -> dict[str, str]:
+def places_of(source: Manifest, out: Path) -> dict[str, str]:
     """Return where the roots are on this machine, relative to `out` where that is possible."""
     places = {name: source.root(name) for name in {*source.header.get("roots", {}), ""}}
     named = {name or source.dataset: path for name, path in places.items()}

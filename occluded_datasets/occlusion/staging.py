@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import ManifestError, UsageError
+from ..errors import ManifestError, OccludedDatasetsError, StorageError, UsageError
 from ..files import exclusive, remove_tree, sync_folder, write_atomic
-from ..manifest import PLACES, header_bytes, read_header
+from ..manifest import PLACES, header_bytes, read, read_header
+from ..paths import contained
 from .keyed import Key
 from .placement import Box
 from .versions import Made, check_files
@@ -64,11 +66,12 @@ class Staging:
                 if (self.folder / "ready").exists() and self._read("plan.json") == self._stamp:
                     self._move()
                 found = self._published()
-                if found is None or not self._same(found):
-                    self._require_free(found, replace)
-                    self._prepare()
-                    found = None
-                yield found
+                if found is not None and self._same(found) and self._intact():
+                    yield found
+                    return
+                self._require_free(found, replace)
+                self._prepare()
+                yield None
         finally:
             for folder in (self.out, *self.out.parents):
                 if folder in existed:
@@ -87,11 +90,25 @@ class Staging:
             return None
 
     def _same(self, header: Mapping[str, Any]) -> bool:
-        return bool(header.get("recipe") == self.plan and header["tool_version"] == __version__)
+        return header.get("recipe") == self.plan and header.get("tool_version") == __version__
+
+    def _intact(self) -> bool:
+        """Return whether the published set is the one its header vouches for, each picture with its size."""
+        try:
+            frame = read(self.manifest).frame
+            if not self.folders:
+                return True
+            own = frame[frame["root"] == ""]
+            for path, mask, size in zip(own["path"], own["mask_path"], own["bytes"], strict=True):
+                if contained(self.out, path).stat().st_size != size or not contained(self.out, mask).is_file():
+                    return False
+        except (OSError, OccludedDatasetsError):
+            return False
+        return True
 
     def _require_free(self, found: Mapping[str, Any] | None, replace: bool) -> None:
         """Raise rather than replace another set without being asked, or anything else at all."""
-        if found is not None and not replace:
+        if found is not None and found["dataset"] == "simulated" and not replace and not self._same(found):
             raise UsageError(
                 f"{self.out}: another set is published here.",
                 f"It is {found['dataset']}, variant {found['variant']}, {found['rows']} rows.",
@@ -101,7 +118,7 @@ class Staging:
             raise UsageError(f"{self.out}: {found['dataset']} is published here.", "It is never replaced.",
                              "choose another --out")  # fmt: skip
         strange = [part for part in PARTS if (self.out / part).exists()]
-        if found is None and strange and not (self.folder / "ready").exists():
+        if found is None and strange:
             raise UsageError(
                 f"{self.out / strange[0]} is there and is no simulated set's.", "It is never replaced.",
                 "choose another --out",
@@ -109,7 +126,8 @@ class Staging:
 
     def _prepare(self) -> None:
         """Go on with what an earlier run of the same plan left; else begin anew."""
-        if self._read("plan.json") != self._stamp:
+        parts = (self.folder, *(self.folder / name for name in ("rows", "images", "masks")))
+        if self._read("plan.json") != self._stamp or any(part.is_symlink() for part in parts):
             remove_tree(self.folder)
         (self.folder / "ready").unlink(missing_ok=True)
         (self.folder / "rows").mkdir(parents=True, exist_ok=True)
@@ -125,19 +143,35 @@ class Staging:
             return None
 
     def finished(self, number: int, extension: str) -> list[Made] | None:
-        """Return what an earlier run made of a shard if its pictures are there, else None."""
-        rows = self._read(f"rows/{number:06d}.json")
-        if rows is None:
+        """Return what an earlier run made of a shard if its pictures are there to the byte, else None."""
+        kept = self._read(f"rows/{number:06d}.json")
+        try:
+            rows = json.dumps(kept["rows"])
+            if kept["sha256"] != hashlib.sha256(rows.encode()).hexdigest():
+                return None
+            made = [_made(*row) for row in kept["rows"]["made"]]
+            whole = not self.folders or check_files(self.folder, made, kept["rows"]["names"], extension)
+        except (KeyError, TypeError, ValueError):
             return None
-        made = [_made(*row) for row in rows["made"]]
-        if self.folders and not check_files(self.folder, made, rows["names"], extension):
-            return None
-        return made
+        return made if whole else None
 
     def remember(self, number: int, made: Sequence[Made], names: Sequence[str]) -> None:
         """Write down that a shard is done; its pictures, by these names, are there."""
-        rows = json.dumps({"made": made, "names": names})
-        write_atomic(self.folder / "rows" / f"{number:06d}.json", rows.encode())
+        rows = {"made": made, "names": names}
+        digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        kept = json.dumps({"rows": rows, "sha256": digest})
+        write_atomic(self.folder / "rows" / f"{number:06d}.json", kept.encode())
+
+    def require_whole(self, names: Iterable[str], extension: str) -> None:
+        """Raise if a picture or mask that was written is not there any more."""
+        for name in names:
+            for file in (self.folder / "images" / f"{name}{extension}", self.folder / "masks" / f"{name}.png"):
+                if not file.is_file():
+                    raise StorageError(
+                        f"{file} vanished while the set was made.",
+                        "Nothing was published.",
+                        "run the same command again",
+                    )
 
     def publish(self, text: str, header: dict[str, Any], places: Mapping[str, str]) -> None:
         """Make the set the published one; its header comes last."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import InputError, UsageError
+from ..errors import ImageError, InputError, UsageError
 from ..hashing import pixel_digest
 from ..images import decode, encode
 from .occluders import Items
-from .pool import Pool, read_picture
+from .pool import Pool, mask_at, read_picture
 from .recipe import POOLED, Recipe
 from .simulator import Simulator
 from .work import Record
@@ -35,6 +35,7 @@ class Clean(NamedTuple):
     sha256: str
     pixel_sha256: str
     mask: str = ""
+    mask_sha256: str = ""
 
     def pixels(self) -> Pixels:
         """Return the pixels, shape (H, W, 3), checked against both hashes.
@@ -161,9 +162,14 @@ def make_shard(start: int, rows: Sequence[Clean], versions: Sequence[Version], o
     made = []
     for number, row in enumerate(rows, start):
         pixels = row.pixels()
-        person = read_picture(row.image_id, row.mask)[..., 0] if row.mask else None
+        person = mask_at(row.image_id, row.mask, pixels, row.mask_sha256) if row.mask else None
         for index, version in enumerate(versions):
-            image, mask, record = version.simulator(pixels, row.pixel_sha256, version.copy, pid=row.pid, person=person)
+            try:
+                image, mask, record = version.simulator(
+                    pixels, row.pixel_sha256, version.copy, pid=row.pid, person=person
+                )
+            except UsageError as error:
+                raise InputError(f"{row.image_id}: {error.what}", error.why, error.next_command) from error
             if record.boxes:
                 facts = _written(name_of(row.image_id, version), image, mask, output)
                 made.append(Made(number, index, *facts, record, _visible(mask, person)))
@@ -195,12 +201,14 @@ def _visible(mask: Pixels, person: Pixels | None) -> int | None:
 
 
 def check_files(folder: Path, made: Sequence[Made], names: Sequence[str], extension: str) -> bool:
-    """Return whether the pictures of a finished shard are there, each with its size."""
+    """Return whether the pictures of a finished shard are there to the byte, and their masks to the pixel."""
     try:
-        return all(
-            (folder / "images" / f"{name}{extension}").stat().st_size == one.bytes
-            and (folder / "masks" / f"{name}.png").stat().st_size > 0
-            for one, name in zip(made, names, strict=True)
-        )
-    except OSError:
+        for one, name in zip(made, names, strict=True):
+            if hashlib.sha256((folder / "images" / f"{name}{extension}").read_bytes()).hexdigest() != one.sha256:
+                return False
+            mask = decode((folder / "masks" / f"{name}.png").read_bytes(), name)
+            if pixel_digest(mask[..., 0].copy()) != one.mask_sha256:
+                return False
+    except (OSError, ImageError):
         return False
+    return True

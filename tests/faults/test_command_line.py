@@ -200,7 +200,7 @@ def test_json_errors(box: Sandbox) -> None:
     record = json.loads(done.stdout)
     assert list(record) == ["error"]
     assert set(record["error"]) == {"type", "what", "why", "next", "exit_code"}
-    is_an_answer(ArchiveError(record["error"]["what"]))
+    is_an_answer(ArchiveError(*(record["error"][part] for part in ("what", "why", "next"))))
     assert record["error"]["type"] == "ArchiveError"
     assert done.returncode == record["error"]["exit_code"] == 2
 

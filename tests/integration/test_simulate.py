@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -18,36 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from simulatekit import tree
 
 import occluded_datasets as od
-from occluded_datasets.errors import InputError, StorageError, UsageError
+from occluded_datasets.errors import UsageError
 from occluded_datasets.images import decode, encode
 from occluded_datasets.manifest import Manifest, read, verify
-from occluded_datasets.occlusion import Recipe, replay, simulate, versions
-from occluded_datasets.twin import twin
+from occluded_datasets.occlusion import Recipe, replay, simulate
 
 KILLS = int(os.environ.get("OCCREID_KILLS", "5"))
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a data root with the training part of Market-1501's twin, 12 identities."""
-    folder = tmp_path_factory.mktemp("data")
-    drawn = twin("market-1501", folder / "twin", ids=12, variant="train-only", workers=1)
-    od.build("market-1501", drawn.tree, folder, variant="train-only", allow_subset=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def source(home: Path) -> Manifest:
-    """Return the manifest of that set."""
-    return od.load("market-1501", home)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Return every file of a set but where its roots are."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (".places.json", ".lock"))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("preset", ["afpb", "person", "mixed", "random-erasing"])
@@ -238,100 +211,6 @@ def test_scores_of_a_simulated_set(source: Manifest, tmp_path: Path) -> None:
     assert records[1]["map"] > records[2]["map"]
     assert len({record["protocol"] for record in records}) == 3
     assert not od.compare(records[1], records[2]).comparable
-
-
-# -- faults ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_changed_source_is_named(source: Manifest, home: Path, tmp_path: Path) -> None:
-    """A clean picture with other bytes: both hashes, nothing published; put back, the same call succeeds."""
-    path = source.file(str(source.frame["image_id"].iloc[40]))
-    good = path.read_bytes()
-    try:
-        path.write_bytes(encode(np.zeros((128, 64, 3), np.uint8), ".jpg"))
-        with pytest.raises(InputError, match=r"Expected sha256 [0-9a-f]{64}, found [0-9a-f]{64}"):
-            simulate(source, tmp_path / "occ", recipe="noise", seed=7)
-        assert not (tmp_path / "occ" / "manifest.json").exists()
-        path.unlink()
-        with pytest.raises(InputError, match="cannot be read"):
-            simulate(source, tmp_path / "occ", recipe="noise", seed=8)
-    finally:
-        path.write_bytes(good)
-    assert simulate(source, tmp_path / "occ", recipe="noise", seed=7).pictures == len(source)
-    assert not (tmp_path / "occ" / ".simulating").exists()
-
-
-def test_a_full_disk_is_survived(source: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk fills in the middle: a clear error, nothing published, and the same call goes on from there."""
-    simulate(source, tmp_path / "clean", recipe="noise", seed=7)
-    real, written = versions.encode, []
-
-    def full(*arguments: Any, **options: Any) -> bytes:
-        written.append(1)
-        if len(written) == 2 * 64 + 40:
-            raise OSError(28, "No space left on device", "a file")
-        return real(*arguments, **options)
-
-    monkeypatch.setattr(versions, "encode", full)
-    with pytest.raises(StorageError, match="the disk is full"):
-        simulate(source, tmp_path / "occ", recipe="noise", seed=7, workers=1)
-    assert not (tmp_path / "occ" / "manifest.json").exists()
-    done = len(written)
-    simulate(source, tmp_path / "occ", recipe="noise", seed=7, workers=1)
-    assert len(written) - done == 2 * (len(source) - 64)  # the first shard was kept
-    assert tree(tmp_path / "occ") == tree(tmp_path / "clean")
-
-
-def test_another_set_is_never_replaced_unasked(source: Manifest, home: Path, tmp_path: Path) -> None:
-    """Another recipe, somebody's folder and a built set are kept; --replace replaces a simulated set alone."""
-    first = simulate(source, tmp_path / "occ", recipe="noise", seed=7)
-    again = simulate(source, tmp_path / "occ", recipe="noise", seed=7)
-    assert again == replace(first, unchanged=True)
-    before = tree(tmp_path / "occ")
-    with pytest.raises(UsageError, match="another set is published here"):
-        simulate(source, tmp_path / "occ", recipe="noise", seed=8)
-    assert tree(tmp_path / "occ") == before
-    simulate(source, tmp_path / "occ", recipe="noise", seed=8, rows_only=True, replace=True)
-    assert not (tmp_path / "occ" / "images").exists()
-    with pytest.raises(UsageError, match=r"market-1501 is published here"):
-        simulate(source, home / "market-1501", recipe="noise", replace=True)
-    (tmp_path / "mine" / "images").mkdir(parents=True)
-    with pytest.raises(UsageError, match="no simulated set's"):
-        simulate(source, tmp_path / "mine", recipe="noise")
-
-
-@pytest.mark.kills
-@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
-def test_random_kills_are_healed(source: Manifest, tmp_path: Path) -> None:
-    """Killed at any moment, the same command gives the same folder; what is published in between is whole."""
-    path = str(source.path)
-    began = time.monotonic()
-    simulate(od.load(path), tmp_path / "clean", recipe="afpb", seed=7)
-    length = time.monotonic() - began
-    expected, out, chance, died = tree(tmp_path / "clean"), tmp_path / "occ", random.Random(5), 0
-    code = ("import sys, occluded_datasets as od\nfrom occluded_datasets.occlusion import simulate\n"
-            "m = od.load(sys.argv[1])\nprint('up', flush=True)\nsimulate(m, sys.argv[2], recipe='afpb', seed=7)\n")  # fmt: skip
-    for _ in range(KILLS):
-        process = subprocess.Popen([sys.executable, "-c", code, path, str(out)], stdout=subprocess.PIPE)
-        assert process.stdout
-        process.stdout.readline()
-        time.sleep(chance.uniform(0, length * 1.2))
-        process.kill()
-        died += process.wait() == -signal.SIGKILL
-        process.stdout.close()
-        if (out / "manifest.json").exists():
-            assert tree(out) == expected or (out / ".simulating").exists()
-            assert verify(od.load(out), full=True).ok
-        if chance.random() < 0.5:
-            simulate(od.load(path), out, recipe="afpb", seed=7)
-            assert tree(out) == expected
-            shutil.rmtree(out)
-    simulate(od.load(path), out, recipe="afpb", seed=7)
-    assert tree(out) == expected
-    assert died or KILLS < 5
-
-
-# -- the command line -----------------------------------------------------------------------------------------------
 
 
 def test_the_commands(source: Manifest, tmp_path: Path, command: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from occluded_datasets.errors import InputError, UnknownNameError, UsageError
+from occluded_datasets.errors import InputError, OccludedDatasetsError, UnknownNameError, UsageError
 from occluded_datasets.occlusion import Recipe, presets
 from occluded_datasets.occlusion.blend import divided, over, premultiplied
 from occluded_datasets.occlusion.keyed import Key, below, between, choose
@@ -126,6 +126,31 @@ def test_an_impossible_value_is_refused(changes: dict[str, Any], words: str) -> 
     """The message names the value and what was expected."""
     with pytest.raises(UsageError, match=words):
         Recipe.of("afpb", **changes)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [5, None, [1], {}, {"schema": 1, "arms": 5}, {"schema": 1, "arms": []}, {"schema": 1, "arms": [5]},
+     {"schema": 2, "arms": [{}]}, {"schema": 1, "arms": [{"occluder": [], "placement": "uniform", "fraction": [0.1, 0.2]}]},
+     {"schema": 1, "arms": [{"occluder": "noise", "placement": {"default": 5}, "fraction": [0.1, 0.2]}]},
+     {"schema": 1, "arms": [{"occluder": "noise", "placement": None, "fraction": [0.1, 0.2]}]},
+     {"schema": 1, "arms": [{"occluder": "noise", "placement": "uniform", "fraction": [float("nan"), 0.2]}]},
+     {"schema": 1, "arms": [{"occluder": "noise", "placement": "uniform", "fraction": "0.1"}]},
+     {"schema": 1, "arms": [{"occluder": "noise", "placement": "uniform", "fraction": [0.1, 0.2], "options": 5}]},
+     {"schema": 1, "probability": "x", "arms": [{"occluder": "noise", "placement": "uniform", "fraction": [0.1, 0.2]}]},
+     {"schema": 1, "arms": [{"occluder": "noise", "placement": {"name": [1], "prior": {}}, "fraction": [0.1, 0.2]}]}],
+)  # fmt: skip
+def test_rubbish_is_refused_in_words(rubbish: Any) -> None:
+    """Whatever is given for a recipe, the answer is one of our errors."""
+    with pytest.raises(OccludedDatasetsError):
+        Recipe.of(rubbish)
+
+
+def test_a_shipped_name_stands_for_what_ships() -> None:
+    """A placement of one's own that borrows a name is called custom."""
+    own = {"name": "uniform", "prior": named_priors()["sides"]}
+    assert Recipe.of("noise", placement=own).arms[0].placement == "custom"
+    assert Recipe.of("noise", placement="uniform").arms[0].placement == "uniform"
 
 
 def test_misspelt_names_are_guessed() -> None:
