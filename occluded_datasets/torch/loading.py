@@ -36,6 +36,11 @@ class Batches:
         return len(self.dataset)
 
 
+def as_it_is(batch: Any) -> Any:
+    """Return the batch: it is one already, and PyTorch would walk through every text in it."""
+    return batch
+
+
 class Loader:
     """An iterable of batches that can be stopped and resumed; made by `loader`.
 
@@ -53,7 +58,12 @@ class Loader:
         torch = require_torch("loader")
         self.dataset, self.sampler, self.workers = dataset, sampler, workers
         self._received, self._normalize = 0, normalize
-        options = {"persistent_workers": workers > 0, "pin_memory": torch.cuda.is_available(), **options}
+        options = {
+            "persistent_workers": workers > 0,
+            "collate_fn": as_it_is,
+            "pin_memory": torch.cuda.is_available(),
+            **options,
+        }
         self._inner = torch.utils.data.DataLoader(
             Batches(dataset), batch_size=None, sampler=sampler, num_workers=workers, **options
         )
