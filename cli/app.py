@@ -29,6 +29,7 @@ COMMANDS = (
     "compare-attestations",
     "simulate",
     "replay",
+    "pack",
     "split",
     "features",
     "evaluate",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import ImageError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 MAX_PIXELS = 1 << 26
+RESIZE = "OpenCV INTER_AREA where no side grows, else INTER_LINEAR"
+"""The kernel of `resize`, as feature files and stores name it."""
 _CONVERTIBLE = ("RGB", "L", "1", "P", "CMYK", "YCbCr")
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)  # what ends entropy-coded data: no stuffing, no restart
@@ -125,6 +127,39 @@ def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92, eff
     options = {"compress_level": effort} if extension == ".png" else {}
     Image.fromarray(pixels).save(stream, {".png": "PNG", ".bmp": "BMP"}.get(extension, "TIFF"), **options)
     return stream.getvalue()
+
+
+def resize(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return `pixels` at `size` (height, width), by the kernel that `RESIZE` names; themselves where they have it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> resize(np.full((4, 2, 3), 7, np.uint8), (2, 1)).tolist()
+    [[[7, 7, 7]], [[7, 7, 7]]]
+    """
+    import cv2
+
+    height, width = pixels.shape[:2]
+    if (height, width) == size:
+        return pixels
+    kernel = cv2.INTER_AREA if size[0] <= height and size[1] <= width else cv2.INTER_LINEAR
+    resized: Any = cv2.resize(pixels, size[::-1], interpolation=kernel)
+    return resized  # type: ignore[no-any-return]
+
+
+def to_pillow(pixels: npt.NDArray[np.uint8]) -> Image:
+    """Return pixels, shape (H, W, 3), uint8, as a picture of PIL in RGB.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_pillow(np.zeros((4, 2, 3), np.uint8)).size
+    (2, 4)
+    """
+    from PIL import Image
+
+    return Image.fromarray(pixels)
 
 
 def _encode_fast(pixels: npt.NDArray[np.uint8]) -> bytes:

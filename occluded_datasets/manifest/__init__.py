@@ -6,6 +6,7 @@ from .attest import attest, attestation_text, read_attestation
 from .attested import Attested, compare_attestations
 from .core import NOBODY, Manifest, fingerprint, header_bytes, header_of, header_path, read, read_header, write
 from .diff import Difference, diff
+from .pictures import Picture, pictures_of, read_bytes, read_picture
 from .roots import PLACES, placed
 from .schema import COLUMNS, SCHEMA_VERSION, SIMULATED
 from .table import from_frame, to_frame, to_text
@@ -22,6 +23,7 @@ __all__ = [
     "Attested",
     "Difference",
     "Manifest",
+    "Picture",
     "Verification",
     "attest",
     "attestation_text",
@@ -32,10 +34,13 @@ __all__ = [
     "header_bytes",
     "header_of",
     "header_path",
+    "pictures_of",
     "placed",
     "read",
     "read_attestation",
+    "read_bytes",
     "read_header",
+    "read_picture",
     "stat_text",
     "to_frame",
     "to_text",

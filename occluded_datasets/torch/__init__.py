@@ -7,7 +7,23 @@ of PIL and NumPy without it.
 from __future__ import annotations
 
 from .batch import OccludeBatch
+from .datasets import ReidDataset
+from .loading import Loader, loader, normalized
+from .paired import PairedOcclusionDataset
+from .samplers import EpochSampler, RandomIdentitySampler
 from .transforms import Occlude
 from .wrap import OccludedDataset, occlude
 
-__all__ = ["Occlude", "OccludeBatch", "OccludedDataset", "occlude"]
+__all__ = [
+    "EpochSampler",
+    "Loader",
+    "Occlude",
+    "OccludeBatch",
+    "OccludedDataset",
+    "PairedOcclusionDataset",
+    "RandomIdentitySampler",
+    "ReidDataset",
+    "loader",
+    "normalized",
+    "occlude",
+]

@@ -1,0 +1,204 @@
+"""What a store is made of: its files, its header and the row of its index.
+
+::
+
+    <out>/
+        pixels.npy     uint8, (N, H, W, 3), as any NumPy maps it     or  encoded.bin  the files' bytes, end to end
+        index.npy      one record a picture, in the manifest's order
+        store.json     the header, written last
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .._version import __version__
+from ..errors import InputError, UsageError
+from ..images import RESIZE
+from ..manifest import Manifest
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SCHEMA_VERSION = 1
+HEADER, INDEX = "store.json", "index.npy"
+DATA = {"pixels": "pixels.npy", "encoded": "encoded.bin"}
+NO_CAMERA = -1
+"""The ``camid`` of a row without a camera: NumPy's whole numbers know no null."""
+
+FACTS = ("terms", "withdrawn_parent", "twin")
+"""What a store says of its pictures as their manifest does, where it does."""
+
+
+class Plan(NamedTuple):
+    """What a store will hold, known before a picture is opened.
+
+    Parameters
+    ----------
+    facts : dict
+        All that decides a byte: another plan is another store.
+    size : tuple of int or None
+        Height and width of its pictures; None for files as they are.
+    offsets, lengths : numpy.ndarray
+        Where each picture begins in the data file, and its bytes; shape (N,), int64.
+    prefix : bytes
+        What the data file begins with.
+    """
+
+    facts: dict[str, Any]
+    size: tuple[int, int] | None
+    offsets: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    prefix: bytes
+
+    @property
+    def data(self) -> str:
+        """The data file's name."""
+        return DATA[self.facts["kind"]]
+
+    @property
+    def bytes(self) -> int:
+        """The data file's length."""
+        return len(self.prefix) + int(self.lengths.sum())
+
+
+def plan_of(manifest: Manifest, size: tuple[int, int] | None, *, encoded: bool) -> Plan:
+    """Return the plan of a manifest's store.
+
+    Raises
+    ------
+    UsageError
+        If there is no row, a size is given for files as they are, or none for pictures of several sizes.
+    """
+    count = len(manifest)
+    if not count:
+        raise UsageError(f"{manifest.dataset}: nothing to pack.", "The manifest has no row.")
+    if encoded and size:
+        raise UsageError("encoded keeps files as they are.", f"Found size {size[0]}x{size[1]}.", "leave one out")
+    if encoded:
+        lengths, prefix = manifest.frame["bytes"].to_numpy(np.int64), b""
+    else:
+        size = size or _native(manifest)
+        lengths = np.full(count, size[0] * size[1] * 3, np.int64)
+        prefix = _npy_header((count, *size, 3))
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": __version__,
+        "kind": "encoded" if encoded else "pixels",
+        "size": list(size) if size else None,
+        "resize": None if encoded else RESIZE,
+        "rows": count,
+        "dataset": manifest.dataset,
+        "variant": manifest.variant,
+        "manifest_fingerprint": manifest.fingerprint,
+        "table_sha256": manifest.header["table_sha256"],
+    }
+    return Plan(facts, size, len(prefix) + np.cumsum(lengths) - lengths, lengths, prefix)
+
+
+def header_of(plan: Plan, manifest: Manifest, index_sha256: str) -> dict[str, Any]:
+    """Return the header: the plan, what was made, and the terms that go with the pictures."""
+    own = {name: manifest.header[name] for name in FACTS if name in manifest.header}
+    made = {"data": plan.data, "data_bytes": plan.bytes, "index_sha256": index_sha256, "redistributable": False}
+    return {**plan.facts, **made, **own}
+
+
+def record_type(longest: int) -> np.dtype[Any]:
+    """Return the type of an index record for image_ids of up to `longest` bytes in UTF-8."""
+    return np.dtype([
+        ("image_id", f"S{max(1, longest)}"),
+        ("sha256", "u1", (32,)),
+        ("pixel_sha256", "u1", (32,)),
+        ("stored_sha256", "u1", (32,)),
+        ("pid", "<i8"),
+        ("camid", "<i4"),
+        ("body", "S8"),
+        ("width", "<i4"),
+        ("height", "<i4"),
+        ("offset", "<i8"),
+        ("length", "<i8"),
+    ])  # fmt: skip
+
+
+def index_of(plan: Plan, manifest: Manifest, stored: list[str]) -> npt.NDArray[Any]:
+    """Return one record a row; `stored` are the sha256 of the bytes that stand in the data file."""
+    frame = manifest.frame
+    names = [name.encode() for name in frame["image_id"]]
+    records = np.zeros(len(names), record_type(max(map(len, names))))
+    records["image_id"], records["body"] = names, [body.encode() for body in frame["body"]]
+    records["stored_sha256"] = unhex(stored)
+    for name in ("sha256", "pixel_sha256"):
+        records[name] = unhex(frame[name])
+    for name in ("pid", "width", "height"):
+        records[name] = frame[name]
+    records["camid"] = frame["camid"].fillna(NO_CAMERA).astype("int64")
+    records["offset"], records["length"] = plan.offsets, plan.lengths
+    return records
+
+
+def unhex(digests: Any) -> npt.NDArray[np.uint8]:
+    """Return sha256 digests in hex as bytes, shape (N, 32).
+
+    Examples
+    --------
+    >>> unhex(["ff" * 32]).shape
+    (1, 32)
+    """
+    return np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, 32)
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """Return the header of the store in `folder`.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is of a schema that this version does not know.
+    """
+    again = "occreid-prepare pack MANIFEST --out STORE"
+    try:
+        header = json.loads((folder / HEADER).read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: no store is here.", f"Expected {HEADER} in it.", again) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{folder / HEADER}: not a store's header.", f"The reader says: {error}.", again) from error
+    found = header.get("schema_version") if isinstance(header, dict) else None
+    if found != SCHEMA_VERSION or not isinstance(header, dict):
+        raise InputError(
+            f"{folder}: a store of schema {found}.", f"This version reads {SCHEMA_VERSION}.", f"{again} --replace"
+        )
+    missing = [name for name in ("kind", "rows", "data_bytes", "manifest_fingerprint") if name not in header]
+    if missing or header["kind"] not in DATA:
+        raise InputError(f"{folder}: the store's header lacks {', '.join(missing) or 'a known kind'}.", "", again)
+    return header
+
+
+def same_plan(header: Mapping[str, Any], plan: Plan) -> bool:
+    """Return whether a header is of the store that `plan` makes."""
+    return all(header.get(name) == value for name, value in plan.facts.items())
+
+
+def _native(manifest: Manifest) -> tuple[int, int]:
+    """Return the one size of all pictures."""
+    found = manifest.frame.groupby(["height", "width"]).size().sort_values(ascending=False)
+    sizes = [(int(height), int(width)) for height, width in found.index]
+    if len(sizes) > 1:
+        shown = ", ".join(f"{height}x{width}" for height, width in sizes[:3])
+        raise UsageError(
+            f"{manifest.dataset}: its pictures have {len(sizes)} sizes, and one map holds one.",
+            f"Found {shown}{', ...' if len(sizes) > 3 else ''} (height x width).",
+            "give --size 256x128, or --encoded to keep the files as they are",
+        )
+    return sizes[0]
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return stream.getvalue()

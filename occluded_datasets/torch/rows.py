@@ -1,0 +1,178 @@
+"""The rows of a manifest, held in a few arrays: a worker process gets a million of them in less than 200 MB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, UsageError
+from ..manifest import NOBODY, Manifest, Picture, pictures_of
+from ..store import Store, unhex
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+HELP = "see docs/tasks/train.md"
+BODIES = ("full", "occluded", "partial", "unknown")
+NEEDED = ("image_id", "root", "path", "pid", "camid", "body", "role", "sha256", "pixel_sha256")
+NO_CAMERA = -1
+
+
+class Texts:
+    """Many texts with few beginnings, in three arrays; reads like a list.
+
+    Examples
+    --------
+    >>> texts = Texts(["a/b/1.jpg", "a/b/2.jpg", "c"])
+    >>> texts[1], texts[2], len(texts), len(texts.heads)
+    ('a/b/2.jpg', 'c', 3, 2)
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        known: dict[str, int] = {}
+        heads, tails = [], []
+        for text in texts:
+            head, slash, tail = text.rpartition("/")
+            heads.append(known.setdefault(head + slash, len(known)))
+            tails.append(tail.encode())
+        self.heads = list(known)
+        self._head = np.array(heads, np.uint32)
+        self._ends = np.cumsum([0, *map(len, tails)], dtype=np.int64)
+        self._tails = np.frombuffer(b"".join(tails), np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._head)
+
+    def __getitem__(self, index: int) -> str:
+        tail: bytes = self._tails[self._ends[index] : self._ends[index + 1]].tobytes()
+        return f"{self.heads[self._head[index]]}{tail.decode()}"
+
+
+class Digests:
+    """sha256 digests as bytes, shape (N, 32); an item is its hex."""
+
+    def __init__(self, values: npt.NDArray[np.uint8]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> str:
+        value: bytes = self.values[index].tobytes()
+        return value.hex()
+
+
+class Rows:
+    """What training needs of each row, and where its picture is: a file, or a place in a store.
+
+    Attributes
+    ----------
+    image_ids : Texts
+        One a row.
+    pids, camids : numpy.ndarray
+        Shape (N,), int64 and int32; a row without a camera has -1.
+    bodies : numpy.ndarray
+        Shape (N,), uint8: places in `BODIES`.
+    somebody : numpy.ndarray
+        Shape (N,), bool: whether the pid stands for one person; junk and distractors do not.
+    pixel_sha256 : Digests
+        Of the picture as published, whatever size it is read at.
+    places : numpy.ndarray or None
+        Shape (N,), int64: places in the store.
+    """
+
+    def __init__(self, frame: pd.DataFrame, manifest: Manifest | None, store: Store | None) -> None:
+        self.store = store
+        self.image_ids = Texts(frame["image_id"])
+        self.pids = frame["pid"].to_numpy(np.int64)
+        self.camids: npt.NDArray[Any] = frame["camid"].astype("Int64").fillna(NO_CAMERA).to_numpy(np.int32)
+        self.bodies = np.array([BODIES.index(body) for body in frame["body"]], np.uint8)
+        self.somebody = ~frame["role"].isin(NOBODY).to_numpy()
+        self.pixel_sha256 = Digests(unhex(frame["pixel_sha256"]))
+        self.paths = Texts(one.path for one in pictures_of(manifest, frame)) if manifest else None
+        self.sha256 = Digests(unhex(frame["sha256"])) if store is None else None
+        self.places = None if store is None else self._find(store)
+
+    @classmethod
+    def of(cls, data: Any, manifest: Manifest | None, store: Any, root: Any) -> Rows:
+        """Return the rows of what a dataset was given.
+
+        Raises
+        ------
+        UsageError
+            If it is neither a manifest, its rows nor a name of one, has no row, or the store is not of it.
+        """
+        from ..library import load
+
+        opened = store if store is None or isinstance(store, Store) else Store.open(store)
+        if isinstance(data, (str, Path)):
+            data = load(data, root)
+        if isinstance(data, Manifest):
+            if opened is not None:
+                opened.require_manifest(data.fingerprint, data.dataset)
+            return cls(_checked(data.frame), data if opened is None or _placed(data) else None, opened)
+        if not hasattr(data, "columns"):
+            raise UsageError(
+                "data: expected a manifest, rows of one, a dataset's id or a manifest's path.",
+                f"Found {type(data).__name__}.",
+                "for a split give its rows: ReidDataset(od.split(m, PROTOCOL).train, manifest=m)",
+            )
+        if manifest is None and opened is None:
+            raise UsageError(
+                "rows: where their pictures are is not known.",
+                "Rows name a root and a path below it; the manifest knows the root.",
+                "ReidDataset(rows, manifest=m), or give store=",
+            )
+        return cls(_checked(data), manifest, opened)
+
+    def _find(self, store: Store) -> npt.NDArray[np.int64]:
+        at = store.find(self.pixel_sha256.values)
+        missing = np.flatnonzero(at < 0)
+        if len(missing):
+            raise UsageError(
+                f"{store.path}: the store is not of these rows.",
+                f"Expected all {len(at):,} pictures in it, found {len(at) - len(missing):,}; the first that is not "
+                f"there is {self.image_ids[int(missing[0])]}.",
+                f"occreid-prepare pack MANIFEST --out {store.path} --replace",
+            )
+        return at
+
+    def __len__(self) -> int:
+        return len(self.pids)
+
+    def picture(self, index: int) -> Picture:
+        """Return where the file of a row is; of rows without a store."""
+        if self.paths is None or self.sha256 is None:
+            raise InputError(f"{self.image_ids[index]}: its file is not known here, only its place in a store.")
+        return Picture(self.image_ids[index], self.paths[index], self.sha256[index])
+
+    def path(self, index: int) -> str:
+        """Return the file's path; where only a store is known, the image_id."""
+        return (self.paths or self.image_ids)[index]
+
+
+def _placed(manifest: Manifest) -> bool:
+    """Return whether the roots are known: a store needs them not, so it is no error if they are not."""
+    try:
+        for name in set(manifest.frame["root"]):
+            manifest.root(str(name))
+    except UsageError:
+        return False
+    return True
+
+
+def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+    missing = [name for name in NEEDED if name not in frame.columns]
+    if missing:
+        raise UsageError(f"rows: they lack {', '.join(missing)}.", "Expected rows of a manifest.", HELP)
+    if frame.empty:
+        raise UsageError(
+            "rows: there are none.",
+            "Expected one or more; a protocol that trains on another set has no train rows.",
+            "occreid-prepare info DATASET",
+        )
+    return frame

@@ -1,0 +1,240 @@
+"""`loader` and `PairedOcclusionDataset`: one multiset of pictures and occlusions, however it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from storekit import small
+
+from occluded_datasets.errors import InputError, UsageError
+from occluded_datasets.manifest import Manifest, pictures_of, read
+from occluded_datasets.occlusion import Simulator
+from occluded_datasets.store import Store, pack
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from occluded_datasets.torch import Loader, PairedOcclusionDataset, ReidDataset, loader, normalized  # noqa: E402
+
+SIZE = (16, 8)
+Seen = list[tuple[str, ...]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Return a set of 120 pictures of eight people."""
+    return small(tmp_path_factory.mktemp("set"), 8)
+
+
+@pytest.fixture(scope="module")
+def places(made: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store | None]:
+    """Return where pictures can come from."""
+    folder = tmp_path_factory.mktemp("stores")
+    return {
+        "files": None,
+        "pixels": Store.open(pack(made, folder / "pixels", SIZE).path),
+        "encoded": Store.open(pack(made, folder / "encoded", encoded=True).path),
+    }
+
+
+def batches_of(made: Manifest, store: Store | None, *, paired: bool, **given: Any) -> Loader:
+    """Return a loader of a fresh dataset."""
+    data: Any = ReidDataset(made, store=store, size=SIZE)
+    if paired:
+        data = PairedOcclusionDataset(data, "afpb", seed=7, p=growing)
+    return loader(data, identities=2, instances=2, seed=3, **given)
+
+
+def growing(epoch: int) -> float:
+    """Return a probability that grows with the epoch; a function that spawned workers can be told."""
+    return min(1.0, 0.5 + epoch / 4)
+
+
+def seen(batch: dict[str, Any]) -> Seen:
+    """Return (image_id, digests of all pictures) of each sample of a batch."""
+    views = [name for name in ("image", "clean", "occluded", "mask") if name in batch]
+    return [
+        (name, *(hashlib.sha256(np.ascontiguousarray(batch[view][number].numpy())).hexdigest() for view in views))
+        for number, name in enumerate(batch["image_id"])
+    ]
+
+
+def epoch_of(batches: Loader, epoch: int) -> Seen:
+    """Return what an epoch brings, in order."""
+    batches.set_epoch(epoch)
+    return [one for batch in batches for one in seen(batch)]
+
+
+@pytest.mark.parametrize("paired", [False, True], ids=["plain", "paired"])
+@pytest.mark.parametrize("place", ["files", "pixels", "encoded"])
+@pytest.mark.parametrize(("workers", "start"), [(0, None), (1, "fork"), (2, "fork"), (2, "spawn")], ids=str)
+def test_the_same_for_any_workers(
+    made: Manifest, places: dict[str, Store | None], paired: bool, place: str, workers: int, start: str | None
+) -> None:
+    """0, 1 and 2 workers, forked and spawned, from files and both stores, two epochs: equal, in order."""
+    want = batches_of(made, places["files"], paired=paired, workers=0)
+    options = {"multiprocessing_context": start} if start else {}
+    found = batches_of(made, places[place], paired=paired, workers=workers, **options)
+    first = epoch_of(want, 0)
+    assert epoch_of(found, 0) == first
+    second = epoch_of(want, 1)
+    assert epoch_of(found, 1) == second != first
+
+
+@pytest.mark.parametrize("paired", [False, True], ids=["plain", "paired"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resumed_in_the_middle(made: Manifest, places: dict[str, Store | None], paired: bool, workers: int) -> None:
+    """Stopped after three batches with workers that loaded ahead: the rest is what it would have been."""
+    whole = epoch_of(batches_of(made, places["pixels"], paired=paired), 1)
+    stopped = batches_of(made, places["pixels"], paired=paired, workers=workers)
+    stopped.set_epoch(1)
+    begun: Seen = []
+    for number, batch in enumerate(stopped):
+        begun += seen(batch)
+        if number == 2:
+            break
+    state = stopped.state_dict()
+    resumed = batches_of(made, places["pixels"], paired=paired, workers=0)
+    resumed.load_state_dict(state)
+    assert resumed.state_dict() == state
+    assert begun + [one for batch in resumed for one in seen(batch)] == whole
+    with pytest.raises(UsageError, match="not of this loader"):
+        batches_of(made, places["pixels"], paired=not paired).load_state_dict(state)
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_ranks_bring_the_same_multiset(made: Manifest, places: dict[str, Store | None], world: int) -> None:
+    """Ranks that never talk: together, the pictures and occlusions of one process."""
+    whole = sorted(epoch_of(batches_of(made, places["pixels"], paired=True, rank=0, world=1), 1))
+    parts = [
+        epoch_of(batches_of(made, places["pixels"], paired=True, rank=rank, world=world), 1) for rank in range(world)
+    ]
+    assert sorted(one for part in parts for one in part) == whole
+    assert len({len(part) for part in parts}) == 1
+
+
+def rank_of(rank: int, manifest: Path, store: Path, meeting: Path, out: Path) -> None:
+    """Write what one process of a distributed run receives in an epoch."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    own = epoch_of(batches_of(read(manifest), Store.open(store), paired=True), 1)
+    (out / f"{rank}.json").write_text(json.dumps(own))
+    torch.distributed.destroy_process_group()
+
+
+def test_processes_of_a_distributed_run(made: Manifest, places: dict[str, Store | None], tmp_path: Path) -> None:
+    """Started as torch.distributed starts them, ranks find their share by themselves."""
+    assert places["pixels"]
+    assert made.path
+    whole = sorted(epoch_of(batches_of(made, places["pixels"], paired=True, rank=0, world=1), 1))
+    places_of = (made.path, places["pixels"].path, tmp_path / "meeting", tmp_path)
+    torch.multiprocessing.spawn(rank_of, places_of, nprocs=2)
+    parts = [[tuple(one) for one in json.loads((tmp_path / f"{rank}.json").read_text())] for rank in range(2)]
+    assert len(parts[0]) == len(parts[1])
+    assert sorted(parts[0] + parts[1]) == whole
+
+
+def test_pairs_are_the_simulators(made: Manifest, places: dict[str, Store | None]) -> None:
+    """Clean, occluded, mask, fraction, body and occluders of one picture, in a mapping that collates."""
+    data = PairedOcclusionDataset(ReidDataset(made, store=places["pixels"]), "bank", seed=7)
+    pair, pixels = data[9], places["pixels"].images[9]  # type: ignore[union-attr]
+    want = Simulator("bank", seed=7)(pixels, made.frame["pixel_sha256"][9])
+    assert (pair["clean"].numpy() == pixels.transpose(2, 0, 1)).all()
+    assert (pair["occluded"].numpy() == want.image.transpose(2, 0, 1)).all()
+    assert (pair["mask"].numpy() == want.mask).all()
+    assert pair["occluders"] == ";".join(want.record.occluders)
+    assert pair["body"] == made.frame["body"][9]
+    batch = next(iter(loader(data, batch_size=5)))
+    assert set(batch) >= {"clean", "occluded", "mask", "fraction", "label", "body", "pid", "camid", "image_id"}
+    assert batch["fraction"].shape == (5,)
+    with pytest.raises(UsageError, match="with transform= or as_tuple="):
+        PairedOcclusionDataset(ReidDataset(made, as_tuple=True))
+
+
+def test_normalize(made: Manifest, places: dict[str, Store | None]) -> None:
+    """uint8 by default; floats of ImageNet's figures or one's own, where the batch is."""
+    data = ReidDataset(made, store=places["pixels"])
+    plain = next(iter(loader(data, 6)))
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    want = (plain["image"].double() / 255 - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+    for floats in (next(iter(loader(data, 6, normalize=True))), normalized(plain, mean, std)):
+        assert floats["image"].dtype == torch.float32
+        assert torch.allclose(floats["image"].double(), want, atol=1e-5)
+        assert torch.equal(floats["label"], plain["label"])
+    other = normalized({"image": plain["image"].contiguous()}, mean, std)
+    assert torch.equal(other["image"], normalized(plain, mean, std)["image"])
+    assert plain["image"].is_contiguous(memory_format=torch.channels_last)
+    assert normalized(plain, mean, std)["image"].is_contiguous(memory_format=torch.channels_last)
+    pairs = next(iter(loader(PairedOcclusionDataset(data), 6, normalize=((0, 0, 0), (1, 1, 1)))))
+    assert (pairs["clean"].dtype, pairs["occluded"].dtype, pairs["mask"].dtype) == (
+        torch.float32, torch.float32, torch.uint8,
+    )  # fmt: skip
+
+
+def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
+    """None where a map is gathered from; some where files are decoded or pictures occluded."""
+    assert loader(ReidDataset(made, store=places["pixels"])).workers == 0
+    for data in (
+        ReidDataset(made, size=SIZE),
+        ReidDataset(made, store=places["encoded"], size=SIZE),
+        PairedOcclusionDataset(ReidDataset(made, store=places["pixels"])),
+    ):
+        assert loader(data).workers > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"workers": -1}, "workers -1"),
+        ({"workers": "many"}, "workers 'many'"),
+        ({"batch_size": 65, "identities": 4, "instances": 2}, "Found 4 x 2 = 8"),
+        ({"identities": 9, "instances": 2}, "Expected 9 or more, found 8"),
+        ({"normalize": (1, 2)}, "three numbers each"),
+        ({"normalize": ((0, 0, 0), (1, 1, 0))}, "three numbers each"),
+        ({"body_aware": True}, "give identities= and instances="),
+    ],
+)
+def test_mistakes(made: Manifest, given: dict[str, Any], message: str) -> None:
+    """What does not go together is said before anything is loaded."""
+    with pytest.raises(UsageError, match="as_tuple=True"):
+        loader(ReidDataset(made, size=SIZE, as_tuple=True), normalize=True)
+    with pytest.raises(UsageError, match=message):
+        loader(ReidDataset(made, size=SIZE), **given)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_bad_picture_is_named_or_counted(tmp_path: Path, workers: int) -> None:
+    """In the middle of an epoch, through worker processes too."""
+    loose = small(tmp_path, 2)
+    name = loose.frame["image_id"][11]
+    Path(pictures_of(loose)[11].path).write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InputError, match=name):
+        epoch_of(loader(ReidDataset(loose), 7, workers=workers), 0)
+    for data in (plain := ReidDataset(loose, on_error="skip"), PairedOcclusionDataset(plain)):
+        assert len(epoch_of(loader(data, 7, workers=workers), 0)) == 29
+    assert plain.skipped == {name: 2}
+
+
+@pytest.mark.parametrize("place", ["files", "pixels"])
+def test_many_epochs_leave_nothing_behind(made: Manifest, places: dict[str, Store | None], place: str) -> None:
+    """Two hundred epochs open no file that stays open, and keep no memory."""
+    batches = batches_of(made, places[place], paired=False, workers=0)
+
+    def epochs(first: int, count: int) -> tuple[int, int]:
+        for epoch in range(first, first + count):
+            batches.set_epoch(epoch)
+            for _ in batches:
+                pass
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(list(Path("/proc/self/fd").iterdir())), pages * os.sysconf("SC_PAGE_SIZE")
+
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("no /proc here")
+    files, memory = epochs(0, 40)
+    later, grown = epochs(40, 160)
+    assert later <= files
+    assert grown - memory < 8 << 20

@@ -1,0 +1,231 @@
+"""`ReidDataset`: the same bytes from anywhere, labels that are held against a map, faults that are named."""
+
+from __future__ import annotations
+
+import copy
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from storekit import small
+
+import occluded_datasets as od
+from occluded_datasets.errors import InputError, UnknownNameError, UsageError
+from occluded_datasets.manifest import Manifest, pictures_of, read_picture
+from occluded_datasets.store import Store, pack
+from occluded_datasets.torch import ReidDataset
+from occluded_datasets.torch.labels import read_label_map, write_label_map
+from occluded_datasets.torch.rows import Rows, Texts
+
+SIZE = (16, 8)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Return a set of sixty pictures of one size."""
+    return small(tmp_path_factory.mktemp("set"))
+
+
+@pytest.fixture(scope="module")
+def stores(made: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
+    """Return its stores."""
+    folder = tmp_path_factory.mktemp("stores")
+    return {
+        "pixels": Store.open(pack(made, folder / "pixels", SIZE).path),
+        "encoded": Store.open(pack(made, folder / "encoded", encoded=True).path),
+    }
+
+
+@pytest.fixture
+def torch() -> Any:
+    """Return PyTorch, or skip."""
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+def data_of(made: Manifest, stores: dict[str, Store], place: str, **given: Any) -> ReidDataset:
+    """Return the dataset that reads from `place`."""
+    return ReidDataset(made, store=stores.get(place), size=SIZE, **given)
+
+
+@pytest.mark.parametrize("place", ["files", "encoded", "pixels"])
+def test_pictures_are_those_of_the_files(made: Manifest, stores: dict[str, Store], place: str) -> None:
+    """One by one, several at once: the same bytes from files and from both stores, in any order."""
+    data = data_of(made, stores, place, kind="array")
+    want = [read_picture(one, SIZE) for one in pictures_of(made)]
+    assert all((data[index]["image"] == want[index]).all() for index in range(len(made)))
+    order = [7, 3, -1, 7]
+    for sample, index in zip(data.__getitems__(order), order, strict=True):
+        assert (sample["image"] == want[index]).all()
+    with pytest.raises(IndexError, match="60 samples"):
+        data[60]
+
+
+@pytest.mark.parametrize("place", ["files", "encoded", "pixels"])
+def test_a_batch_is_its_samples_collated(made: Manifest, stores: dict[str, Store], place: str, torch: Any) -> None:
+    """The short way gives what the long way does."""
+    data = data_of(made, stores, place)
+    order = [5, 59, 0, 5]
+    short, long = data.batch(order), torch.utils.data.default_collate(data.__getitems__(order))
+    assert list(short) == list(long)
+    for name, value in long.items():
+        assert torch.equal(short[name], value) if isinstance(value, torch.Tensor) else short[name] == value
+    assert short["image"].dtype == torch.uint8
+    assert short["image"].shape == (4, 3, *SIZE)
+
+
+def test_a_sample(made: Manifest, stores: dict[str, Store], torch: Any) -> None:
+    """A mapping with what is known of the row, or torchreid's tuple; a picture of PIL for a transform."""
+    row = made.frame.iloc[25]
+    sample = data_of(made, stores, "pixels")[25]
+    assert {name: value for name, value in sample.items() if name != "image"} == {
+        "pid": row["pid"], "label": row["pid"] - 1, "camid": -1, "body": row["body"], "image_id": row["image_id"],
+        "index": 25,
+    }  # fmt: skip
+    image, label, camid, path = ReidDataset(made, lambda picture: picture.size, as_tuple=True)[25]
+    assert (image, label, camid, Path(path)) == ((12, 24), row["pid"] - 1, -1, made.file(row["image_id"]))
+    data = ReidDataset(made)
+    assert data.tuples()[25] == (str(made.file(row["image_id"])), label, -1)
+    assert data.pixel_sha256[25] == row["pixel_sha256"]
+    assert data[25]["image"].is_contiguous()
+
+
+def test_tv_tensors(made: Manifest, stores: dict[str, Store]) -> None:
+    """Transforms of torchvision v2 take the picture in any kind."""
+    v2 = pytest.importorskip("torchvision.transforms.v2", reason="torchvision is not installed")
+    torch = pytest.importorskip("torch")
+    change = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    want = data_of(made, stores, "pixels")[3]["image"].float() / 255
+    for kind in ("pil", "tensor", "image"):
+        assert torch.allclose(data_of(made, stores, "pixels", transform=change, kind=kind)[3]["image"], want)
+    assert data_of(made, stores, "pixels", transform=change).batch([3, 4])["image"].dtype == torch.float32
+
+
+def test_what_it_is_made_of(made: Manifest, stores: dict[str, Store], tmp_path: Path) -> None:
+    """A manifest, its path, rows of a split with their manifest or a store; else what is wrong is said."""
+    assert made.path
+    parts = od.split(made, "afpb-nshot-1")
+    assert len(ReidDataset(made.path, kind="array")) == len(made)
+    rows = ReidDataset(parts.train, manifest=made, kind="array")
+    packed = ReidDataset(parts.train, store=stores["encoded"].path, kind="array")
+    assert len(rows) == len(packed) == len(parts.train) > 0
+    assert all((rows[index]["image"] == packed[index]["image"]).all() for index in range(len(rows)))
+    for wrong, message in (
+        (lambda: ReidDataset(parts.train, kind="array"), r"manifest=m\), or give store="),
+        (lambda: ReidDataset(parts, kind="array"), r"od.split\(m, PROTOCOL\).train"),  # type: ignore[arg-type]
+        (lambda: ReidDataset(parts.train.iloc[:0], manifest=made, kind="pil"), "there are none"),
+        (lambda: ReidDataset(parts.train[["pid"]], manifest=made, kind="pil"), "lack image_id"),
+        (lambda: ReidDataset(made, store=stores["pixels"], size=(9, 9), kind="array"), "pack MANIFEST --size 9x9"),
+        (lambda: ReidDataset(tmp_path / "no.csv", kind="pil"), "no manifest header"),
+    ):
+        with pytest.raises((UsageError, InputError), match=message):
+            wrong()
+    for given in ({"kind": "pill"}, {"on_error": "ignore"}):
+        with pytest.raises(UnknownNameError):
+            ReidDataset(made, **given)  # type: ignore[arg-type]
+
+
+def test_a_stale_store(made: Manifest, stores: dict[str, Store], tmp_path: Path) -> None:
+    """A store of another manifest is refused by fingerprint; of other rows, by the first that is not in it."""
+    other = small(tmp_path, 5, ((20, 10),))
+    with pytest.raises(UsageError, match=r"not of this manifest.*Expected fingerprint"):
+        ReidDataset(other, store=stores["pixels"], kind="array")
+    name = other.frame["image_id"][0]
+    with pytest.raises(UsageError, match=f"Expected all 75 pictures in it, found 0; .*{name}"):
+        ReidDataset(other.frame, store=stores["pixels"], kind="array")
+
+
+def test_labels_are_places_among_sorted_pids(made: Manifest, tmp_path: Path) -> None:
+    """Saved, read and held against: the first differences are shown."""
+    rows = made.frame[made.frame["pid"] != 2]
+    data = ReidDataset(rows, manifest=made, kind="array")
+    assert data.label_map == {1: 0, 3: 1, 4: 2}
+    assert set(zip(data.pids.tolist(), data.labels.tolist(), strict=True)) == set(data.label_map.items())
+    data.save_labels(tmp_path / "label_map.json")
+    assert read_label_map(tmp_path / "label_map.json") == data.label_map
+    ReidDataset(rows, manifest=made, kind="array", labels=tmp_path / "label_map.json")
+    with pytest.raises(
+        UsageError,
+        match=r"label_map.json: .*Expected 3 identities, found 4; 3 differ: pid 2: expected nobody, found label 1; "
+        r"pid 3: expected label 1, found label 2",
+    ):
+        ReidDataset(made, kind="array", labels=tmp_path / "label_map.json")
+    write_label_map(data.label_map, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "label_map.json").read_bytes()
+    for text in ("", "{}", '{"schema_version": 1, "pids": [1, 1]}', '{"schema_version": 2, "pids": []}'):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(InputError, match="not a label map"):
+            read_label_map(tmp_path / "bad.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_label_map(tmp_path / "none.json")
+
+
+def test_nobody_has_no_label(made: Manifest) -> None:
+    """Junk and distractors are pictures without a person to learn."""
+    rows = made.frame.copy()
+    rows.loc[rows["pid"] == 2, "role"] = "junk"
+    data = ReidDataset(rows, manifest=made, kind="array")
+    assert data.label_map == {1: 0, 3: 1, 4: 2}
+    assert {data[index]["label"] for index in range(60) if data.pids[index] == 2} == {-1}
+
+
+@pytest.mark.parametrize("fault", ["missing", "truncated"])
+def test_a_bad_picture_in_the_middle(tmp_path: Path, fault: str, torch: Any) -> None:
+    """It is named; or it is left out of its batch and counted, and a single one still raises."""
+    loose = small(tmp_path, 2)
+    path = Path(pictures_of(loose)[11].path)
+    name = loose.frame["image_id"][11]
+    data = path.read_bytes()
+    path.unlink()
+    if fault == "truncated":
+        path.write_bytes(data[:-40])
+    for read in (lambda: ReidDataset(loose)[11], lambda: ReidDataset(loose).batch(range(5, 15))):
+        with pytest.raises(InputError, match=name):
+            read()
+    patient = ReidDataset(loose, on_error="skip")
+    assert patient.batch([10, 11, 12])["index"].tolist() == [10, 12]
+    assert [sample["index"] for sample in patient.__getitems__([11, 11, 3])] == [3]
+    assert patient.skipped == {name: 3}
+    assert copy.deepcopy(patient).skipped == {name: 3}
+    with pytest.raises(InputError, match=name):
+        patient[11]
+    with pytest.raises(InputError, match=f"None of 1 pictures.*{name}"):
+        patient.batch([11])
+
+
+def test_sizes_that_differ(tmp_path: Path, torch: Any) -> None:
+    """A batch of several sizes is refused with the way out."""
+    mixed = small(tmp_path, 1, ((24, 12), (10, 6)))
+    with pytest.raises(UsageError, match=r"10x6, 24x12.*size=\(256, 128\)"):
+        ReidDataset(mixed).batch([0, 1])
+    assert ReidDataset(mixed, size=SIZE).batch([0, 1])["image"].shape == (2, 3, *SIZE)
+
+
+def test_many_rows_are_small(made: Manifest, stores: dict[str, Store]) -> None:
+    """What a worker is sent of a hundred thousand rows is below 200 bytes each, and a store adds nothing."""
+    import pandas as pd
+
+    count = 100_000
+    frame = pd.concat([made.frame] * (count // len(made) + 1), ignore_index=True).iloc[:count]
+    numbers = pd.Series(range(count)).astype(str)
+    frame["image_id"] = frame["image_id"].str.cat(numbers.str.zfill(7), "_").to_numpy()
+    for store in (None, stores["pixels"]):
+        rows = Rows(frame, made, store)
+        assert len(ForkingPickler.dumps(rows)) < 200 * count
+        assert rows.image_ids[99_999] == frame["image_id"].iloc[-1]
+
+
+def test_texts_are_what_went_in() -> None:
+    """Slashes, none, empty and other scripts come back."""
+    texts = ["a/b/c.jpg", "c", "", "a/é/字.png", "a/", "/x"]
+    assert [Texts(texts)[index] for index in range(len(texts))] == texts
+
+
+def test_without_torch(made: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays and pictures of PIL need no PyTorch; a tensor says what to install."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert ReidDataset(made, kind="pil", size=SIZE)[0]["image"].size == (8, 16)
+    with pytest.raises(UsageError, match=r'pip install "occluded-datasets\[torch\]"'):
+        ReidDataset(made)
