@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
@@ -65,6 +66,8 @@ def read_bytes(picture: Picture) -> bytes:
     """
     try:
         with open(picture.path, "rb", buffering=0, opener=_no_link) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise OSError(0, "it is no regular file")
             data = stream.read()
     except OSError as error:
         raise InputError(
@@ -104,4 +107,5 @@ def read_picture(picture: Picture, size: tuple[int, int] | None = None) -> npt.N
 
 
 def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
+    # A pipe in a picture's place must not be waited for.
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

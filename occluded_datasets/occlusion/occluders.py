@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .blend import SOLID, premultiplied, resized
 from .keyed import NOISE_BYTES, PPM, Words, below, between, noise_tape
 from .placement import Box
-from .pool import KEPT, Pool, Source, mask_at, read_picture
+from .pool import KEPT, Pool, Source, mask_at, pixels_of
 from .recipe import Arm
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def person(job: Job) -> Item:
 @lru_cache(maxsize=KEPT)
 def _person(source: Source) -> Cut:
     """Return the cut-out of a pool's picture; the last ones made are remembered, as their pictures are."""
-    pixels = read_picture(source.image_id, source.file, source.sha256)
+    pixels = pixels_of(source.image_id, source.file, source.sha256)
     if not source.mask:
         return cut(source.image_id, "person", pixels, _body_shape(*pixels.shape[:2]))
     return cut(source.image_id, "person", pixels, mask_at(source.image_id, source.mask, pixels, source.mask_sha256))

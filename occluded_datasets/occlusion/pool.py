@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, UsageError
 from ..hashing import file_digests, merge_digests
-from ..images import decode
-from ..manifest import NOBODY
+from ..manifest import NOBODY, Picture, read_picture
 from ..paths import contained
 from .blend import SOLID
 from .keyed import below
@@ -144,36 +143,6 @@ def mask_of(masks: Path, path: str) -> Path:
     return whole if whole.is_file() else (masks / path.removeprefix("raw/")).with_suffix(".png")
 
 
-def read_picture(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.uint8]:
-    """Return a picture's pixels, shape (H, W, 3), read-only.
-
-    Raises
-    ------
-    InputError
-        If the file is gone, or has another sha256 than the one given.
-    """
-    try:
-        if not Path(file).is_file() and Path(file).exists():
-            raise OSError(0, "it is no regular file")
-        data = Path(file).read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{image_id}: {file} cannot be read.",
-            f"The system says: {error.strerror}.",
-            "occreid-prepare verify the source's manifest",
-        ) from error
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 and found != sha256:
-        raise InputError(
-            f"{image_id}: {file} is not the file that it was.",
-            f"Expected sha256 {sha256}, found {found}.",
-            "occreid-prepare verify the source's manifest, or build the set again",
-        )
-    pixels = decode(data, image_id)
-    pixels.flags.writeable = False
-    return pixels
-
-
 def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str) -> npt.NDArray[np.uint8]:
     """Return the mask of a picture's person, shape (H, W) as `pixels`, 128 or more where it is.
 
@@ -182,12 +151,10 @@ def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str
     InputError
         If it has another size, shows nobody, or is not the file that it was.
     """
-    mask: npt.NDArray[np.uint8] = read_picture(f"{image_id}, mask {file}", file, sha256).max(axis=2)
-    why = (
-        ""
-        if (mask >= SOLID).any()
-        else f"It shows nobody: expected 255 where the person is, found {mask.max()} at most."
-    )
+    mask: npt.NDArray[np.uint8] = pixels_of(f"{image_id}, its mask", file, sha256).max(axis=2)
+    why = ""
+    if not (mask >= SOLID).any():
+        why = f"It shows nobody: expected 255 where the person is, found {mask.max()} at most."
     if mask.shape != pixels.shape[:2]:
         found, expected = (f"{size[1]}x{size[0]}" for size in (mask.shape, pixels.shape[:2]))
         why = f"Expected {expected} pixels, found {found}."
@@ -196,7 +163,14 @@ def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str
     return mask
 
 
+def pixels_of(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
+    """Return a picture's pixels, shape (H, W, 3), read-only, sure that its file has this sha256."""
+    pixels = read_picture(Picture(image_id, file, sha256))
+    pixels.flags.writeable = False
+    return pixels
+
+
 @lru_cache(maxsize=KEPT)
-def remembered(image_id: str, file: str, sha256: str = "") -> npt.NDArray[np.uint8]:
-    """Return what `read_picture` does, the last ones from memory."""
-    return read_picture(image_id, file, sha256)
+def remembered(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
+    """Return what `pixels_of` does, the last ones from memory."""
+    return pixels_of(image_id, file, sha256)

@@ -11,7 +11,7 @@ from ..errors import ImageError, InputError, UsageError
 from ..hashing import pixel_digest
 from ..images import decode, encode
 from .occluders import Items
-from .pool import Pool, mask_at, read_picture
+from .pool import Pool, mask_at, pixels_of
 from .recipe import POOLED, Recipe
 from .simulator import Simulator
 from .work import Record
@@ -45,7 +45,7 @@ class Clean(NamedTuple):
         InputError
             If the file is gone or changed, or this decoder reads other pixels.
         """
-        pixels = read_picture(self.image_id, self.file, self.sha256)
+        pixels = pixels_of(self.image_id, self.file, self.sha256)
         if pixel_digest(pixels) != self.pixel_sha256:
             raise InputError(
                 f"{self.image_id}: the decoder here reads other pixels than the manifest vouches for.",

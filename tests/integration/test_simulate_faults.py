@@ -223,3 +223,17 @@ def test_masks_that_are_none_are_named(source: Manifest, tmp_path: Path) -> None
     for other in (tmp_path / "right", None):
         with pytest.raises(UsageError, match="The pool is another one"):
             replay(od.load(done.manifest), source, pool_masks=other)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
+def test_a_pipe_is_no_picture(source: Manifest, tmp_path: Path) -> None:
+    """A pipe where a picture was is an error at once, not a wait."""
+    path = source.file(str(source.frame["image_id"].iloc[2]))
+    path.rename(tmp_path / "kept")
+    try:
+        os.mkfifo(path)
+        with pytest.raises(InputError, match="no regular file"):
+            simulate(source, tmp_path / "occ", recipe="noise", rows=source.frame["image_id"][:3])
+    finally:
+        path.unlink()
+        (tmp_path / "kept").rename(path)

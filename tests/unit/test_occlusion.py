@@ -181,7 +181,7 @@ def test_a_changed_pool_picture_is_named(pool: Pool) -> None:
     for sources in pool.people.values():
         for source in sources:
             Path(source.file).write_bytes(encode(picture(99), ".png"))
-    with pytest.raises(InputError, match=r"is not the file that it was.*Expected sha256 [0-9a-f]{64}, found"):
+    with pytest.raises(InputError, match=r"changed since its manifest was built.*Expected sha256 [0-9a-f]{64}, found"):
         Simulator("strip", pool=pool)(picture())
 
 
