@@ -69,6 +69,8 @@ def pool(folder: Path, masks: bool = False) -> Pool:
         file.write_bytes(data)
         if masks and number % 2:
             mask.write_bytes(encode(np.ascontiguousarray(np.dstack([blob(*size)] * 3)), ".png"))
-        facts = (str(file), hashlib.sha256(data).hexdigest(), pixel_digest(pixels), str(mask) if mask.exists() else "")
+        facts = [str(file), hashlib.sha256(data).hexdigest(), pixel_digest(pixels)]
+        if mask.exists():
+            facts += [str(mask), hashlib.sha256(mask.read_bytes()).hexdigest()]
         people.setdefault(number // 2, []).append(Source(f"person/{number}", number // 2, *facts))
     return Pool("twin", people)
