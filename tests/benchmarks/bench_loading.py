@@ -20,9 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torchvision.datasets import ImageFolder
-from torchvision.transforms import v2
 
 import occluded_datasets as od
 from occluded_datasets.hashing import pixel_digest
@@ -30,7 +27,6 @@ from occluded_datasets.images import decode, encode
 from occluded_datasets.manifest import Manifest, pictures_of, read_picture
 from occluded_datasets.store import Store, pack
 from occluded_datasets.torch import PairedOcclusionDataset, ReidDataset, loader
-from occluded_datasets.torch.loading import IMAGENET
 from occluded_datasets.twin import twin
 
 BATCH, SIZE = 64, (256, 128)
@@ -74,9 +70,15 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=6400)
     given = parser.parse_args()
     count, turns = (1280, 2) if given.quick else (given.pictures, 3)
-    torch.set_num_threads(
-        1
-    )  # on shared cores its threads wait for each other, ours and theirs, up to ten times as long
+    # The peers are optional, and this file is collected by the tests.
+    import torch
+    from torchvision.datasets import ImageFolder
+    from torchvision.transforms import v2
+
+    from occluded_datasets.torch.loading import IMAGENET
+
+    # On shared cores its threads wait for each other, ours and theirs, up to ten times as long.
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         manifest = people(folder, count)
