@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ManifestError, ProtocolError, UnknownNameError
 from .hashing import key
-from .manifest import COLUMNS, SIMULATED, Manifest
+from .manifest import COLUMNS, SIMULATED, Manifest, real_cameras
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -326,15 +326,8 @@ def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, g
 
 def _levels(manifest: Manifest) -> str:
     """Return in words which levels a simulated set has, empty for another."""
-    if "level" not in manifest.frame:
-        return ""
-    found = sorted(set(manifest.frame["level"]) - {""})
-    return f", of levels {', '.join(found)}" if found else ", of no levels"
-
-
-def real_cameras(rows: pd.DataFrame) -> bool:
-    """Return whether every row has a camera that somebody recorded."""
-    return bool(rows["camid"].notna().all() and (rows["camid_source"] != "none").all())
+    found = sorted(set(manifest.frame.get("level", ())) - {""})
+    return f", of levels {', '.join(found)}" if found else ""
 
 
 def _require(protocol: Protocol, dataset: str) -> Protocol:

@@ -9,7 +9,8 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import ProtocolError, UsageError
-from ..protocol import Protocol, Split, real_cameras, split
+from ..manifest import real_cameras
+from ..protocol import Protocol, Split, split
 from .audit import audit
 from .declared import declared
 from .distances import FeatureSource, MatrixSource, Source

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from .attest import attest, attestation_text, read_attestation
 from .attested import Attested, compare_attestations
-from .core import NOBODY, Manifest, fingerprint, header_bytes, header_of, header_path, read, read_header, write
+from .core import (
+    NOBODY,
+    Manifest,
+    fingerprint,
+    header_bytes,
+    header_of,
+    header_path,
+    read,
+    read_header,
+    real_cameras,
+    write,
+)
 from .diff import Difference, diff
 from .pictures import Picture, pictures_of, read_bytes, read_picture
 from .roots import PLACES, placed
@@ -41,6 +52,7 @@ __all__ = [
     "read_bytes",
     "read_header",
     "read_picture",
+    "real_cameras",
     "stat_text",
     "to_frame",
     "to_text",

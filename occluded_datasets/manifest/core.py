@@ -146,6 +146,11 @@ def _fingerprint_at(path: Path, mtime_ns: int) -> str:
     return str(read_header(path)["fingerprint"])
 
 
+def real_cameras(rows: pd.DataFrame) -> bool:
+    """Return whether every row has a camera that somebody recorded."""
+    return bool(rows["camid"].notna().all() and (rows["camid_source"] != "none").all())
+
+
 def fingerprint(texts: table.Texts) -> str:
     """Return sha256 over the ascending row digests sha256(``body|split|role|pid|pixel_sha256``)."""
     rows = zip(*(texts[name] for name in FINGERPRINT_COLUMNS), strict=True)
