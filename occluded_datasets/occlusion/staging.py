@@ -66,7 +66,7 @@ class Staging:
                 if (self.folder / "ready").exists() and self._read("plan.json") == self._stamp:
                     self._move()
                 found = self._published()
-                if found is not None and self._same(found) and self._intact():
+                if found is not None and self._same(found) and _told(found) and self._intact():
                     yield found
                     return
                 self._require_free(found, replace)
@@ -194,6 +194,14 @@ class Staging:
                 os.replace(self.folder / part, self.out / part)
         sync_folder(self.out)
         remove_tree(self.folder)
+
+
+def _told(header: Mapping[str, Any]) -> bool:
+    """Return whether a header says what a report of the set repeats."""
+    counts = header.get("simulation")
+    names = {"pictures", "referred", "untouched", "unreachable"}
+    whole = isinstance(counts, Mapping) and set(counts) == names and isinstance(header.get("skipped"), Mapping)
+    return whole and isinstance(header.get("variant"), str)
 
 
 def _made(clean: int, version: int, *rest: Any) -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -125,6 +126,13 @@ def test_what_vanishes_is_made_again(source: Manifest, tmp_path: Path, monkeypat
     assert replay(od.load(out), source).differing
     assert not simulate(source, out, recipe="noise", seed=7).unchanged
     assert tree(out) == expected
+    for lost in ("simulation", "skipped", "tool_version"):
+        header = json.loads((out / "manifest.json").read_bytes())
+        del header[lost]
+        (out / "manifest.json").write_text(json.dumps(header))
+        again = simulate(source, out, recipe="noise", seed=7, replace=lost == "tool_version")
+        assert not again.unchanged, lost
+        assert tree(out) == expected
 
 
 def test_a_strangers_rows_and_header_are_judged(source: Manifest, tmp_path: Path) -> None:
