@@ -267,6 +267,8 @@ def _remembered(marker: str) -> list[str]:
 def _publish(stage: Path, target: Path) -> None:
     """Rename the whole folder into place; killed in between, the same command goes on."""
     remove_tree(stage / DONE)
+    for part in stage.glob(".*.part"):  # of a write that a killed run began
+        part.unlink()
     old = target.with_name(f".{target.name}.replaced")
     remove_tree(old)
     if target.exists():
