@@ -47,17 +47,20 @@ REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, 
 class Commands(click.Group):
     """Loads each command from its own file, and guesses what a misspelt one was meant to be."""
 
+    names: tuple[str, ...] = COMMANDS
+    where = "."
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order of work."""
         del ctx
-        return list(COMMANDS)
+        return list(self.names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command `cmd_name`, or None."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.names:
             return None
-        module = import_module(f".{cmd_name.replace('-', '_')}_command", __package__)
+        module = import_module(f"{self.where}{cmd_name.replace('-', '_')}_command", __package__)
         command: click.Command = module.command
         return command
 
@@ -66,10 +69,10 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that `args` name, or fail with the nearest ones."""
         name = args[0]
-        if name in COMMANDS or name.startswith("-"):
+        if name in self.names or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Commands: {', '.join(COMMANDS)}."
+        near = difflib.get_close_matches(name, self.names, n=2, cutoff=0.6)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Commands: {', '.join(self.names)}."
         raise click.UsageError(f"no such command {name!r}. {hint}", ctx)
 
 
@@ -88,9 +91,14 @@ def group() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0 right, 1 the answer is no, 2 a usage or input error, 130 on Ctrl-C."""
+    leave(group, "occreid-prepare", args)
+
+
+def leave(commands: click.Group, program: str, args: list[str] | None) -> None:
+    """Run a group of commands under its program's name, and exit."""
     arguments = sys.argv[1:] if args is None else args
     try:
-        code = _run(arguments)
+        code = _run(commands, program, arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has left: nothing more can be said, and that is no fault.
@@ -99,11 +107,11 @@ def main(args: list[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(commands: click.Group, program: str, arguments: list[str]) -> int:
     arguments = arguments or ["--help"]
     as_json = "--json" in arguments
     try:
-        code = group.main(arguments, prog_name="occreid-prepare", standalone_mode=False)
+        code = commands.main(arguments, prog_name=program, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except OccludedDatasetsError as error:
         return _fail(error.to_dict(), str(error), error.exit_code, as_json)
@@ -111,7 +119,7 @@ def _run(arguments: list[str]) -> int:
         return _said("Interrupted", "Interrupted: nothing was published.", "run the same command again", 130, as_json)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        path = context.command_path if context else "occreid-prepare"
+        path = context.command_path if context else program
         said = error.format_message().strip()
         said += "" if said.endswith((".", "?")) else "."
         return _said("UsageError", said, f"{path} --help", 2, as_json)

@@ -192,6 +192,8 @@ def test_a_blend_is_the_formula() -> None:
 
 IDS = {
     "afpb": "afpb@b6fdabf6",
+    "afpb-wide": "afpb-wide@99bcfde6",
+    "afpb-wide-noise": "afpb-wide-noise@142f9b65",
     "bank": "bank@77bbf8bd",
     "mixed": "mixed@285638a5",
     "partial-crop": "partial-crop@c597d216",

@@ -29,8 +29,8 @@ def config() -> configparser.ConfigParser:
 def folder_of(package: str) -> Path:
     """Return where the sources of a package are."""
     for folder, name in MAPPED.items():
-        if package == name:
-            return ROOT / folder
+        if package == name or package.startswith(f"{name}."):
+            return ROOT / folder / package.removeprefix(name).replace(".", "/").lstrip("/")
     return ROOT / package.replace(".", "/")
 
 
@@ -39,7 +39,11 @@ def test_every_package_is_installed(config: configparser.ConfigParser) -> None:
     inner = {
         ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "occluded_datasets").rglob("__init__.py")
     }
-    mapped = {name for folder, name in MAPPED.items() if (ROOT / folder / "__init__.py").is_file()}
+    mapped = {
+        ".".join([name, *path.parent.relative_to(ROOT / folder).parts])
+        for folder, name in MAPPED.items()
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
     assert set(config["options"]["packages"].split()) == inner | mapped
 
 

@@ -1,0 +1,220 @@
+"""Features of a run and their score, with what the occlusion head says and whom training and test share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ..catalog.registry import get, ids
+from ..errors import UsageError
+from ..evaluation import Score, evaluate
+from ..manifest import Manifest
+from ..protocol import Protocol, find_protocol, split
+from ..scan import Progress
+from ..torch import ReidDataset, normalized
+from ..torch.loading import IMAGENET
+from .data import HIDDEN_BODIES
+from .runs import Run
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+BATCH = 64
+
+
+class Described(NamedTuple):
+    """What a model says of pictures.
+
+    Parameters
+    ----------
+    features : dict of str to numpy.ndarray
+        image_id -> float32, (C,).
+    hidden : dict of str to float
+        image_id -> the occlusion head's logit; above 0 says occluded.
+    """
+
+    features: dict[str, npt.NDArray[np.float32]]
+    hidden: dict[str, float]
+
+
+class Evaluated(NamedTuple):
+    """A run under a protocol.
+
+    Parameters
+    ----------
+    score : Score
+        The record and the table by probe.
+    occlusion_auroc : float or None
+        How well the occlusion head tells the protocol's occluded and partial pictures from its full-body ones; None
+        where it was not trained, or there is but one kind.
+    shared : mapping
+        Whom training and test share: `shared_people`.
+    """
+
+    score: Score
+    occlusion_auroc: float | None
+    shared: Mapping[str, Any]
+
+
+def describe(run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progress | None = None) -> Described:
+    """Return features and occlusion logits of rows, at the run's size, on a GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = run.model(device)
+    dataset = ReidDataset(rows, size=run.config.size, manifest=manifest)
+    features: dict[str, Any] = {}
+    hidden: dict[str, float] = {}
+    for start in range(0, len(dataset), BATCH):
+        raw = dataset.batch(range(start, min(start + BATCH, len(dataset))))
+        with torch.inference_mode():
+            pictures = normalized({"image": raw["image"].to(device)}, *IMAGENET)["image"]
+            pooled = model.body(pictures).mean(dim=(2, 3)).float()
+            vectors, logits = model.neck(pooled).cpu().numpy(), model.occlusion(pooled).squeeze(1).cpu().numpy()
+        features.update(zip(raw["image_id"], vectors, strict=True))
+        hidden.update(zip(raw["image_id"], logits.tolist(), strict=True))
+        if progress is not None:
+            progress(min(start + BATCH, len(dataset)), len(dataset))
+    return Described(features, hidden)
+
+
+def evaluate_run(
+    run: Run,
+    manifest: Manifest,
+    protocol: str | Protocol,
+    *,
+    described: Described | None = None,
+    bootstrap: int = 1000,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """Return a run's score under a protocol, its conditions declared.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    manifest : Manifest
+        Of the test set.
+    protocol : str or Protocol
+        As of `occluded_datasets.evaluate`.
+    described : Described, optional
+        Features that are there already, of these rows at least.
+    bootstrap : int
+        Replicates of the intervals.
+    progress : callable, optional
+        Called with (pictures described, in all).
+
+    Raises
+    ------
+    UsageError
+        If the protocol has no such name, or the test rows are rows that were trained on.
+    """
+    chosen = protocol if isinstance(protocol, Protocol) else find_protocol(manifest.dataset, protocol)
+    done = split(manifest, chosen)
+    rows = _once(done.probe, done.gallery)
+    shared = shared_people(run, manifest, rows)
+    found = described or describe(run, manifest, rows, progress)
+    given = {name: found.features[name] for name in rows["image_id"]}
+    score = evaluate(manifest, chosen, given, declare=declaration(run), bootstrap=bootstrap)
+    return Evaluated(score, occlusion_auroc(run, rows, found.hidden), shared)
+
+
+def declaration(run: Run) -> dict[str, Any]:
+    """Return what is stated of a run in a score record."""
+    record, config = run.record, run.config
+    origin = record["start"] or record
+    training = record["training"]
+    return {
+        "training_sets": f"{training['dataset']} {training['rows_fingerprint']}",
+        "pretraining": origin["weights"]["source"],
+        "extra_inputs": "none",
+        "cameras_fed_to_model": False,
+        "input_size": f"{config.height}x{config.width}",
+        "flip_test": False,
+        "model_selection": record["model_selection"],
+        "seed": config.seed,
+        "occlusion_augmentation": record["recipe"] or "none",
+    }
+
+
+def shared_people(run: Run, manifest: Manifest, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return whom a run was trained on and a test set shows too.
+
+    Returns
+    -------
+    dict
+        ``relation``: ``none``; ``related set`` where the catalogue says that the two were made of the same people;
+        ``same set``, with ``identities`` the pids that both have and ``pictures`` trained on; and ``text`` for people.
+
+    Raises
+    ------
+    UsageError
+        If test pictures were trained on.
+    """
+    trained = str(run.record["training"]["dataset"])
+    tested = {manifest.dataset, *(str(one["parent"]) for one in manifest.header.get("lineage", []))}
+    if trained in tested:
+        pids = sorted(set(rows["pid"].tolist()) & set(run.label_map))
+        if pids:
+            raise UsageError(
+                f"{trained}: {len(pids)} identities of the test rows were trained on.",
+                f"Expected none in common; the first is pid {pids[0]}.",
+                "train with --train-protocol or --hold-out, which leave the test identities out",
+            )
+        return {"relation": "same set", "identities": 0, "text": "same set, no identity in common"}
+    if tested & relatives(trained):
+        text = f"{trained} and {manifest.dataset} were made of the same people: this score is inflated"
+        return {"relation": "related set", "identities": None, "text": text}
+    return {"relation": "none", "identities": 0, "text": "different sets; the catalogue knows of no common people"}
+
+
+def relatives(dataset: str) -> set[str]:
+    """Return the sets that show the same people as one, itself among them, as far as the catalogue says.
+
+    Examples
+    --------
+    >>> sorted(relatives("mars"))
+    ['market-1501', 'mars', 'occluded-market']
+    """
+    edges = [(one, parent.parent) for one in ids() for parent in get(one).lineage]
+    found, before = {dataset}, 0
+    while len(found) > before:
+        before = len(found)
+        found |= {name for edge in edges if found & set(edge) for name in edge}
+    return found
+
+
+def occlusion_auroc(run: Run, rows: pd.DataFrame, logits: Mapping[str, float]) -> float | None:
+    """Return the area under the ROC curve of the occlusion head on rows whose body is known; None where undefined."""
+    if not run.config.obc_weight:
+        return None
+    known = rows[rows["body"].isin(("full", *HIDDEN_BODIES))]
+    values = np.array([logits[name] for name in known["image_id"]])
+    return auroc(values, known["body"].isin(HIDDEN_BODIES).to_numpy())
+
+
+def auroc(values: npt.NDArray[np.floating[Any]], positive: npt.NDArray[np.bool_]) -> float | None:
+    """Return the chance that a positive has a greater value than a negative, equals counting half; None without both.
+
+    After Hanley and McNeil, Radiology 143 (1982): the Mann-Whitney statistic.
+
+    Examples
+    --------
+    >>> auroc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
+    0.875
+    """
+    import pandas as pd
+
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    if not ones or not zeros:
+        return None
+    ranks = pd.Series(values).rank().to_numpy()
+    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _once(probe: pd.DataFrame, gallery: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat([probe, gallery]).drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
