@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 KILLS ?= 200
+EXTRAS ?= test
 PEERS ?= $(BIN)/python
 
 .PHONY: demo test lint bench docs kills guards reliability wheel clean help
 
 help:
 	@echo "make demo    environment, install, and the main job on licence-free twins"
-	@echo "make test    the whole test suite"
+	@echo "make test    the whole test suite (EXTRAS=test,afpb: with PyTorch and the tests that need it)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the benchmark table of docs/benchmarks.md (BENCH=quick for a smaller one)"
 	@echo "make docs    write the generated pages of docs/reference again"
@@ -26,18 +27,18 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/test-installed: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+$(VENV)/$(EXTRAS)-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
 	@touch $@
 
-$(VENV)/lint-installed: $(VENV)/test-installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[lint]"
+$(VENV)/lint-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,lint]"
 	@touch $@
 
 demo: $(VENV)/installed
 	$(BIN)/occreid-prepare demo --out $(DEMO)
 
-test: $(VENV)/test-installed
+test: $(VENV)/$(EXTRAS)-installed
 	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/lint-installed
@@ -45,7 +46,7 @@ lint: $(VENV)/lint-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/test-installed
+bench: $(VENV)/$(EXTRAS)-installed
 	$(BIN)/python tests/benchmarks/bench_build.py $(if $(BENCH),--$(BENCH))
 	$(BIN)/python tests/benchmarks/bench_ranking.py $(if $(BENCH),--$(BENCH))
 	$(BIN)/python tests/benchmarks/bench_occlusion.py $(if $(BENCH),--$(BENCH))
@@ -54,13 +55,13 @@ bench: $(VENV)/test-installed
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
-kills: $(VENV)/test-installed
+kills: $(VENV)/$(EXTRAS)-installed
 	OCCREID_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s -m kills --no-header tests/faults
 
-guards: $(VENV)/test-installed
+guards: $(VENV)/$(EXTRAS)-installed
 	$(BIN)/python -m pytest -q -n 2 -m guards --no-header tests/faults
 
-reliability: $(VENV)/test-installed
+reliability: $(VENV)/$(EXTRAS)-installed
 	$(BIN)/python tests/benchmarks/reliability.py --peers $(PEERS)
 
 wheel: $(VENV)/lint-installed

@@ -42,6 +42,18 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Return a function that runs ``occreid-prepare`` with arguments, in this process."""
     from occluded_datasets.cli import main
 
+    return _runner(main, capsys)
+
+
+@pytest.fixture
+def afpb(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Return a function that runs ``occreid-afpb`` with arguments, in this process."""
+    from occluded_datasets.cli.afpb import main
+
+    return _runner(main, capsys)
+
+
+def _runner(main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     def run(*arguments: object) -> Ran:
         capsys.readouterr()
         with pytest.raises(SystemExit) as left:

@@ -7,7 +7,7 @@ import click
 from ... import __version__
 from ..app import Commands, leave
 
-COMMANDS = ("train", "evaluate", "ablate", "saliency")
+COMMANDS = ("train", "evaluate", "ablate")
 
 
 class AfpbCommands(Commands):

@@ -55,7 +55,7 @@ class Loaded(NamedTuple):
 
 
 def backbone(name: str, weights: str) -> Backbone:
-    """Return a backbone by name, with weights ``none``, ``imagenet`` or of a file.
+    """Return a backbone by name, with weights ``none``, ``imagenet`` or of a file: a state dict, or a run's model.
 
     Raises
     ------
@@ -239,6 +239,9 @@ def _file(path: str | Path) -> Loaded:
         raise InputError(
             f"{path}: no weights.", f"Expected a state dict that holds tensors alone; the reader says: {error}.", HELP
         ) from error
+    if isinstance(state, dict) and {"model", "label_map"} <= state.keys():
+        own = {key.removeprefix("body."): value for key, value in state["model"].items() if key.startswith("body.")}
+        return Loaded(own, f"a run's model: {path}", hashlib.sha256(data).hexdigest())
     state = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(isinstance(one, torch.Tensor) for one in state.values()):
         raise InputError(f"{path}: no weights.", "Expected a mapping of names to tensors.", HELP)
@@ -247,14 +250,12 @@ def _file(path: str | Path) -> Loaded:
 
 def _load(module: Any, found: Loaded, name: str) -> None:
     """Put weights into a backbone: all of its own, and nothing that is not a classifier's."""
-    own = {"network." + key for key in module.network.state_dict()} if isinstance(module, _Lite) else None
     state = {key.removeprefix("module."): value for key, value in found.state.items()}
     state = {key: value for key, value in state.items() if not key.startswith(HEADS)}
-    if own is not None:
-        state = {f"network.{key}": value for key, value in state.items()}
     expected = module.state_dict()
-    if isinstance(module, nn.Sequential) and not state.keys() & expected.keys():
-        state = {key.replace("features.", "0.", 1): value for key, value in state.items()}
+    if not state.keys() & expected.keys():  # as the network's authors name them
+        lite = isinstance(module, _Lite)
+        state = {f"network.{key}" if lite else key.replace("features.", "0.", 1): one for key, one in state.items()}
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     strange = [key for key in state if key not in expected]
     shapes = [key for key in expected if key in state and state[key].shape != expected[key].shape]

@@ -27,7 +27,7 @@ class Config:
     backbone : str
         ``resnet18``, ``resnet50``, ``mobilenet-v2``, ``efficientnet-lite0``, ``timm:NAME``, or ``tiny`` for tests.
     weights : str
-        ``none``, ``imagenet``, or the path of a state dict of that backbone.
+        ``none``, ``imagenet``, or the path of a state dict of that backbone or of another run's ``model.pt``.
     height, width : int
         Pictures are resized to this, in pixels.
     occlusion : str

@@ -1,0 +1,152 @@
+"""``occreid-afpb`` as a user types it: each command, its JSON, and what it says when something is missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from occluded_datasets.cli.afpb import COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(afpb: Callable[..., Any], name: str) -> None:
+    """Without PyTorch too."""
+    done = afpb(name, "--help")
+    assert done.code == 0
+    assert f"occreid-afpb {name}" in done.out
+
+
+def test_a_misspelt_command_gets_the_nearest(afpb: Callable[..., Any]) -> None:
+    """And the program's own name."""
+    done = afpb("trian")
+    assert done.code == 2
+    assert "Did you mean train?" in done.err
+
+
+def test_without_pytorch_the_line_that_installs_it_is_said() -> None:
+    """No traceback."""
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from occluded_datasets.cli.afpb import main\n"
+        "main(['train', '--train', 'x', '--out', 'y', '--json'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "torch is not installed" in done.stderr
+    assert 'pip install "occluded-datasets[torch]"' in json.loads(done.stdout)["error"]["next"]
+
+
+def options(made: object) -> list[str]:
+    """Return what makes a run small."""
+    return [
+        "--backbone", "tiny", "--weights", "none", "--size", "32x16", "--identities", "2", "--instances", "2",
+        "--train-protocol", "afpb-nshot-1", "--epochs", "1", "--lr", "1e-2",
+    ]  # fmt: skip
+
+
+def test_train_and_evaluate(afpb: Callable[..., Any], tmp_path: Path) -> None:
+    """From a manifest to a score record, with what the run was declared."""
+    pytest.importorskip("torch")
+    from afpbkit import small
+
+    made = small(tmp_path, ids=6)
+    path = made.manifest.path
+    done = afpb("train", "--train", path, "--out", tmp_path / "run", "--store", made.store, *options(made), "--json")
+    assert done.code == 0, done.err
+    assert done.json()["training"]["identities"] == 3
+    out = tmp_path / "score.json"
+    done = afpb(
+        "evaluate", tmp_path / "run", path, "--protocol", "afpb-nshot-1", "--bootstrap", "0", "--out", out, "--json"
+    )
+    assert done.code == 0, done.err
+    assert done.json()["score"] == json.loads(out.read_text())
+    assert 0 <= done.json()["occlusion_auroc"] <= 1
+    told = afpb("evaluate", tmp_path / "run", path, "--protocol", "afpb-nshot-1", "--bootstrap", "0")
+    assert "OBC AUROC" in told.out
+    assert afpb("evaluate", tmp_path / "none", path, "--protocol", "afpb-nshot-1").code == 2
+    again = afpb("train", "--train", path, "--out", tmp_path / "run", "--store", made.store, *options(made))
+    assert again.code == 2
+    assert "--resume" in again.err
+
+
+def test_a_config_file_stands_below_options(afpb: Callable[..., Any], tmp_path: Path) -> None:
+    """A name that is none is an error with the nearest."""
+    pytest.importorskip("torch")
+    from afpbkit import small
+
+    made = small(tmp_path, ids=4)
+    (tmp_path / "c.json").write_text('{"backbone": "tiny", "weights": "none", "epochs": 7, "obc_weight": 0.5}')
+    given = ["--train", made.manifest.path, "--store", made.store, "--config", tmp_path / "c.json", *options(made)]
+    assert afpb("train", *given, "--out", tmp_path / "run").code == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["obc_weight"], config["epochs"], config["height"]) == (0.5, 1, 32)
+    (tmp_path / "c.json").write_text('{"obc_wieght": 0.5}')
+    done = afpb("train", *given, "--out", tmp_path / "other")
+    assert done.code == 2
+    assert "obc_weight" in done.err
+
+
+def test_ablate(afpb: Callable[..., Any], tmp_path: Path) -> None:
+    """Rows that differ as they say, every seed, contrasts; what is finished is kept; what is undefined is said."""
+    pytest.importorskip("torch")
+    from afpbkit import small
+
+    made = small(tmp_path, ids=6)
+    given = ["--train", made.manifest.path, "--protocol", "afpb-nshot-1", "--seeds", 2, "--out", tmp_path / "abl"]
+    given += [
+        "--arm",
+        "baseline",
+        "--arm",
+        "simulator",
+        "--arm",
+        "obc",
+        "--arm",
+        "afpb",
+        "--jobs",
+        1,
+        "--start-epochs",
+        1,
+    ]
+    done = afpb("ablate", *given, *options(made), "--json")
+    assert done.code == 0, done.err
+    found = done.json()
+    assert found == json.loads((tmp_path / "abl" / "ablation.json").read_text())
+    test = found["tests"]["partial-reid/afpb-nshot-1"]
+    assert {arm: len(one["seeds"]) for arm, one in test["arms"].items()} == dict.fromkeys(
+        ("baseline", "simulator", "obc", "afpb"), 2
+    )
+    assert len(set(found["pictures_seen"].values())) == 1
+    assert set(test["contrasts"]) == {"obc", "afpb", "simulator"}
+    assert test["contrasts"]["afpb"]["mAP"]["low"] <= test["contrasts"]["afpb"]["mAP"]["high"]
+    configs = {
+        arm: json.loads((tmp_path / "abl" / f"{arm}-1" / "config.json").read_text())
+        for arm in ("baseline", "simulator", "obc", "afpb")
+    }
+    differing = {name for name in configs["afpb"] if len({str(one[name]) for one in configs.values()}) > 1}
+    assert differing == {"occlusion", "obc_weight"}
+    text = (tmp_path / "abl" / "ablation.md").read_text()
+    assert "| afpb: afpb less baseline |" in text
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "abl").glob("*/model.pt")}
+    assert len(before) == 9
+    assert afpb("ablate", *given, *options(made)).code == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "abl").glob("*/model.pt")} == before
+
+
+def test_obc_alone_is_undefined_on_whole_bodies(tmp_path: Path) -> None:
+    """Market-1501 has one kind: the arm is left out, and why is said."""
+    pytest.importorskip("torch")
+    from afpbkit import CONFIG, small
+
+    from occluded_datasets.afpb.ablation import Plan, Test, _undefined
+    from occluded_datasets.afpb.config import Config
+
+    made = small(tmp_path, ids=4, dataset="market-1501", variant="train-only")
+    config = Config.of({"train_protocol": ""}, CONFIG)
+    plan = Plan(made.manifest, [Test(made.manifest, "standard")], config, ("baseline", "obc"), 1)
+    assert "full bodies alone" in _undefined(plan)["obc"]
