@@ -94,8 +94,8 @@ def setting(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{config['backbone']}, {config['height']}x{config['width']}, weights {weights['source']} "
         f"(`{weights['sha256'][:16]}`); {training['rows']:,} pictures of {training['identities']:,} identities of "
-        f"{training['dataset']}, rows `{training['rows_fingerprint'][:16]}`; {found['seeds']} seeds; {seen} pictures seen "
-        f"by each run; {found['seconds'] / 60:.0f} minutes of training in all arms together."
+        f"{training['dataset']}, rows `{training['rows_fingerprint'][:16]}`; {found['seeds']} seeds; {seen} pictures "
+        f"seen by each run; {found['seconds'] / 60:.0f} minutes of training in all arms together."
     )
     yield ""
     yield "Config: " + ", ".join(f"{name} {config[name]}" for name in SHOWN if config[name] != "") + "."
