@@ -206,11 +206,20 @@ def find_protocol(dataset: str, name: str) -> Protocol:
     )
 
 
-def split(manifest: Manifest, protocol: str | Protocol) -> Split:
+def split(manifest: Manifest, protocol: str | Protocol, *, train_alone: bool = False) -> Split:
     """Return the rows of `manifest` by their part in `protocol`, and its draws.
 
     Choices are by keyed order, ascending sha256 of ``seed|purpose|draw|x`` (`occluded_datasets.hashing.key`): equal
     fingerprints give equal draws on every platform.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Whose rows.
+    protocol : str or Protocol
+        A name, an id, a ``.json`` file or a `Protocol`.
+    train_alone : bool
+        Take a copy that holds the training part and nothing to test on: probe and gallery are then empty.
 
     Raises
     ------
@@ -241,7 +250,9 @@ def split(manifest: Manifest, protocol: str | Protocol) -> Split:
         others = frame[~frame["pid"].isin(test)]
         probe, gallery = probe[probe["pid"].isin(test)], gallery[gallery["pid"].isin(test)]
     train, validation = (_rows(others, rules[side], rules["junk"]) for side in ("train", "validation"))
-    _require_rows(chosen, manifest, probe, gallery)
+    alone = train_alone and probe.empty and gallery.empty and len(train) and rules["test_identities"] != "half"
+    if not alone:
+        _require_rows(chosen, manifest, probe, gallery)
     unanswerable = int((~probe["pid"].isin(set(gallery["pid"]))).sum())
     if unanswerable and rules["unanswerable"] == "error":
         raise ProtocolError(f"{chosen.id}: {unanswerable} probes have no picture of their identity in the gallery.")
