@@ -18,10 +18,13 @@ from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import Protocol, find_protocol
 from occluded_datasets.torch import register_torchreid
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of torchreid: it has no Cython here
-    torchreid = pytest.importorskip("torchreid", reason="torchreid is not installed", exc_type=ImportError)
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torchreid: it has no Cython here
+        import torchreid
+except ImportError:
+    pytest.skip("torchreid is not installed", allow_module_level=True)
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tasks" / "bridges.md"
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "partial-reid" / "Partial-REID_Dataset.zip"
@@ -119,6 +122,21 @@ def test_rows_and_scores_are_ours(built: Sets, dataset: str, protocol: str, draw
     features = features_of(made)
     same = one_draw(dataset, protocol) if draw is not None else protocol
     assert their_scores(made, data, features) == pytest.approx(our_scores(made, same, features), abs=1e-7)
+
+
+def test_ties_are_the_difference(built: Sets) -> None:
+    """Equal similarities: torchreid's order is one of many; its score lies between our two ends, not at our mean."""
+    made = built("partial-reid")
+    protocol = "transfer-all-occluded-probe"
+    data = register_torchreid("partial-reid", made, protocol)(mode="query", verbose=False)
+    features = np.eye(3)[np.random.default_rng(2).integers(0, 3, len(made))]
+    rank1, mean = their_scores(made, data, features)
+    record = od.evaluate(made, protocol, features, bootstrap=0).record
+    worst, best = record["tie_bounds"]["pessimistic"], record["tie_bounds"]["optimistic"]
+    assert worst["cmc"]["1"] <= rank1 + 1e-6
+    assert rank1 - 1e-6 <= best["cmc"]["1"]
+    assert worst["map"] <= mean <= best["map"]
+    assert abs(mean - record["map"]) > 1e-4
 
 
 @pytest.mark.parametrize(("protocol", "side"), [("transfer-all-occluded-probe", "occ"), ("afpb-nshot-1", "half")])
