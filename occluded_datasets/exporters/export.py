@@ -203,7 +203,7 @@ def _put(picture: Picture, place: Path, *, copy: bool) -> bool:
             os.link(picture.path, place, follow_symlinks=False)
         except FileExistsError:
             raise
-        except OSError:
+        except (OSError, NotImplementedError):
             pass  # another file system, or one that has no links
         else:
             return True
