@@ -210,16 +210,7 @@ def split(manifest: Manifest, protocol: str | Protocol, *, train_alone: bool = F
     """Return the rows of `manifest` by their part in `protocol`, and its draws.
 
     Choices are by keyed order, ascending sha256 of ``seed|purpose|draw|x`` (`occluded_datasets.hashing.key`): equal
-    fingerprints give equal draws on every platform.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        Whose rows.
-    protocol : str or Protocol
-        A name, an id, a ``.json`` file or a `Protocol`.
-    train_alone : bool
-        Take a copy that holds the training part and nothing to test on: probe and gallery are then empty.
+    fingerprints give equal draws on every platform. `train_alone` takes a copy with train rows and nothing to test on.
 
     Raises
     ------
@@ -250,8 +241,7 @@ def split(manifest: Manifest, protocol: str | Protocol, *, train_alone: bool = F
         others = frame[~frame["pid"].isin(test)]
         probe, gallery = probe[probe["pid"].isin(test)], gallery[gallery["pid"].isin(test)]
     train, validation = (_rows(others, rules[side], rules["junk"]) for side in ("train", "validation"))
-    alone = train_alone and probe.empty and gallery.empty and len(train) and rules["test_identities"] != "half"
-    if not alone:
+    if not (train_alone and probe.empty and gallery.empty and len(train) and rules["test_identities"] != "half"):
         _require_rows(chosen, manifest, probe, gallery)
     unanswerable = int((~probe["pid"].isin(set(gallery["pid"]))).sum())
     if unanswerable and rules["unanswerable"] == "error":
