@@ -31,6 +31,7 @@ COMMANDS = (
     "replay",
     "pack",
     "split",
+    "export",
     "features",
     "evaluate",
     "compare",

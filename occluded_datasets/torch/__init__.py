@@ -7,6 +7,7 @@ of PIL and NumPy without it.
 from __future__ import annotations
 
 from .batch import OccludeBatch
+from .bridges import register_torchreid
 from .datasets import ReidDataset
 from .loading import Loader, loader, normalized
 from .paired import PairedOcclusionDataset
@@ -26,4 +27,5 @@ __all__ = [
     "loader",
     "normalized",
     "occlude",
+    "register_torchreid",
 ]

@@ -163,10 +163,17 @@ class ReidDataset:
         """Write the label map, by custom as ``label_map.json`` beside a checkpoint."""
         write_label_map(self.label_map, path)
 
-    def tuples(self) -> list[tuple[str, int, int]]:
-        """Return (path, label, camid) a row, as loaders in the style of TransReID and CLIP-ReID take them."""
-        facts = zip(self.labels.tolist(), self.camids.tolist(), strict=True)
-        return [(self._rows.path(index), *own) for index, own in enumerate(facts)]
+    def tuples(self, *, views: bool = False) -> list[tuple[Any, ...]]:
+        """Return (path, label, camid) a row; with `views` the (path, label, camid, view) of TransReID and CLIP-ReID.
+
+        There cameras count from 0, as an embedding needs them (0 where there is none), and the view is 0. Labels are
+        these rows' own: for probe and gallery take `occluded_datasets.exporters.parts_of`, which keeps pids.
+        """
+        camids: npt.NDArray[Any] = self.camids
+        if views:
+            camids = np.searchsorted(np.unique(camids[camids >= 0]), np.maximum(camids, 0))
+        facts = zip(self.labels.tolist(), camids.tolist(), strict=True)
+        return [(self._rows.path(index), *own, *((0,) if views else ())) for index, own in enumerate(facts)]
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -102,6 +102,7 @@ def test_dataset_files_import_only_the_spec() -> None:
     [
         (("requests", "socket", "urllib", "http", "ftplib"), {"acquire"}),
         (("torch", "torchvision"), {"torch", "afpb"}),
+        (("torchreid", "fastreid"), {"torch"}),
         (("pickle", "marshal", "shelve", "dill"), set()),
         (("simplejpeg", "PIL"), {"images"}),
         (("cv2",), {"images", "drawn", "twin", "report", "occlusion", "features"}),
