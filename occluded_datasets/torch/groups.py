@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -82,13 +83,14 @@ def by_camera(
 
 def _topped(order: Sequence[int], size: int, groups: Groups) -> Groups:
     """Return the groups with what is left of the order behind them, up to `size` each."""
-    rest = iter(_without(order, chain(*groups)))
+    rest = _left(order, Counter(chain(*groups)))
     return [[*group, *(next(rest) for _ in range(size - len(group)))] for group in groups]
 
 
-def _without(order: Sequence[int], taken: Iterable[int]) -> list[int]:
-    """Return `order` less one of each of `taken`: a person with few pictures has some more than once."""
-    left = list(order)
-    for index in taken:
-        left.remove(index)
-    return left
+def _left(order: Sequence[int], taken: Counter[int]) -> Iterator[int]:
+    """Yield `order` less what is taken: a person with few pictures has some more than once."""
+    for index in order:
+        if taken[index]:
+            taken[index] -= 1
+        else:
+            yield index

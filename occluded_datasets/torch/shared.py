@@ -33,33 +33,29 @@ class Arrays:
         state = {name: value for name, value in self.__dict__.items() if name != "_blocks"}
         if get_spawning_popen() is None:
             return state
-        blocks: dict[str, Any] = self.__dict__.setdefault("_blocks", {})
+        blocks: dict[str, _Block] = self.__dict__.setdefault("_blocks", {})
         for name, value in state.items():
-            if not isinstance(value, np.ndarray) or value.nbytes < LEAST:
+            if type(value) is not np.ndarray or value.nbytes < LEAST or value.dtype.hasobject:
                 continue
-            if name not in blocks:
-                blocks[name] = RawArray(ctypes.c_uint8, value.nbytes)
-                setattr(self, name, _moved(value, blocks[name]))
-            state[name] = _Block(blocks[name], value.dtype.str, value.shape)
+            if name not in blocks or blocks[name].array is not value:
+                blocks[name] = _Block(value)
+                setattr(self, name, blocks[name].array)
+            state[name] = blocks[name]
         return state
 
 
 class _Block:
-    """An array in shared memory: what a worker that is being spawned unpickles is the array."""
+    """A copy of an array in shared memory; what a process that is being spawned unpickles is the array."""
 
-    def __init__(self, memory: Any, dtype: str, shape: tuple[int, ...]) -> None:
-        self.memory, self.dtype, self.shape = memory, dtype, shape
+    def __init__(self, array: Any) -> None:
+        self.memory: Any = RawArray(ctypes.c_uint8, array.nbytes)
+        self.array = np.frombuffer(self.memory, array.dtype).reshape(array.shape)
+        self.array[...] = array
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The pickler's list of reducers was made before this array's type, so it cannot do it by itself.
-        return _attached, (reduce_ctype(self.memory)[1], self.dtype, self.shape)
+        # The pickler's list of reducers was made before this memory's type, so it cannot do it by itself.
+        return _attached, (reduce_ctype(self.memory)[1], self.array.dtype, self.array.shape)
 
 
-def _attached(memory: tuple[Any, ...], dtype: str, shape: tuple[int, ...]) -> Any:
+def _attached(memory: tuple[Any, ...], dtype: Any, shape: tuple[int, ...]) -> Any:
     return np.frombuffer(rebuild_ctype(*memory), dtype).reshape(shape)
-
-
-def _moved(array: Any, memory: Any) -> Any:
-    new = np.frombuffer(memory, array.dtype).reshape(array.shape)
-    new[...] = array
-    return new
