@@ -48,8 +48,8 @@ class _Block:
     """A copy of an array in shared memory; what a process that is being spawned unpickles is the array."""
 
     def __init__(self, array: Any) -> None:
-        self.memory: Any = RawArray(ctypes.c_uint8, array.nbytes)
-        self.array = np.frombuffer(self.memory, array.dtype).reshape(array.shape)
+        self.memory = RawArray(ctypes.c_uint8, array.nbytes)
+        self.array = _seen(self.memory, array.dtype, array.shape)
         self.array[...] = array
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -58,4 +58,8 @@ class _Block:
 
 
 def _attached(memory: tuple[Any, ...], dtype: Any, shape: tuple[int, ...]) -> Any:
-    return np.frombuffer(rebuild_ctype(*memory), dtype).reshape(shape)
+    return _seen(rebuild_ctype(*memory), dtype, shape)
+
+
+def _seen(memory: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    return np.frombuffer(memory, dtype).reshape(shape)

@@ -293,7 +293,7 @@ def test_many_rows_are_shared(made: Manifest, start: str) -> None:
         for _ in range(2):
             worker = context.Process(target=cost, args=(data, count - 1, told))
             worker.start()
-            found.append(told.get(timeout=60))
+            found.append(told.get(timeout=300))
             worker.join()
         assert [one[1:] for one in found] == [
             (120, int(data.labels.sum()), want["image_id"], want["image"].tobytes())
@@ -309,7 +309,7 @@ def test_rows_by_value(made: Manifest) -> None:
     told = context.Queue()
     worker = context.Process(target=cost, args=(data, 0, told))
     worker.start()
-    told.get(timeout=60)
+    told.get(timeout=300)
     worker.join()
     for again in (pickle.loads(pickle.dumps(data)), copy.deepcopy(data)):
         assert again[4999]["image_id"] == data[4999]["image_id"]

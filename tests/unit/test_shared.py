@@ -38,7 +38,7 @@ def spawned() -> Any:
         told = context.Queue()
         process = context.Process(target=add, args=(held, told))
         process.start()
-        found = told.get(timeout=60)
+        found = told.get(timeout=300)
         process.join()
         return found
 
