@@ -11,10 +11,11 @@ import numpy as np
 from ..errors import InputError, MissingPackageError, UnknownNameError, UsageError
 from ..images import to_pillow
 from ..manifest import Manifest, read_picture
-from ..occlusion.counting import Tally
+from ..occlusion.counting import Tally, whole
 from .labels import NO_LABEL, label_map, read_label_map, require_same, write_label_map
 from .pictures import channels_first
 from .rows import BODIES, HELP, Digests, Rows
+from .shared import Arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,13 +33,13 @@ SKIPPED = 100_000
 """Different pictures that can be skipped before that is an error itself."""
 
 
-class ReidDataset:
+class ReidDataset(Arrays):
     """A map-style dataset of a manifest's rows.
 
     A sample is a mapping: ``image``, ``pid`` as published, ``label`` (-1 where the pid stands for no one), ``camid``
-    (-1 where there is none), ``body``, ``image_id`` and ``index``; or, as torchreid has it, the tuple (image, label,
-    camid, path). Files are held against their sha256 as they are read. Rows are held in arrays, and a store is opened
-    anew in each worker, so forked and spawned workers cost little.
+    (-1 where there is no real one), ``body``, ``image_id`` and ``index``; or, as torchreid has it, the tuple (image,
+    label, camid, path). Files are held against their sha256 as they are read. Rows are held in arrays that workers
+    share, forked or spawned, and a store is opened anew in each.
 
     Parameters
     ----------
@@ -103,6 +104,9 @@ class ReidDataset:
                 raise UnknownNameError.of(what, str(value), known, HELP)
         if kind in {"tensor", "image"}:
             require_torch(f"kind={kind!r}")
+        if transform is not None and not callable(transform):
+            raise UsageError("transform: expected a function of a picture.", f"Found {transform!r}.", HELP)
+        size = None if size is None else _pair(size)
         self._rows = Rows.of(data, manifest, store, root)
         self.size = size if self._rows.store is None else self._rows.store.size or size
         if self._rows.store is not None:
@@ -297,6 +301,16 @@ def require_torch(what: str) -> Any:
             f"{what}: torch is not installed.", "It is optional.", 'pip install "occluded-datasets[torch]"'
         ) from error
     return torch
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    try:
+        height, width = size
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"size {size!r}: expected (height, width).", "", "ReidDataset(..., size=(256, 128))"
+        ) from error
+    return whole(height, "size: height", least=1), whole(width, "size: width", least=1)
 
 
 def _as(kind: str, pixels: Pixels) -> Any:

@@ -52,13 +52,13 @@ def read_label_map(path: str | os.PathLike[str]) -> dict[int, int]:
     """
     try:
         found = json.loads(Path(path).read_bytes())
-        pids = [int(pid) for pid in found["pids"]]
+        pids = [pid.__index__() for pid in found["pids"]]
         known = found["schema_version"] == SCHEMA_VERSION
     except OSError as error:
         raise InputError(
             f"{path}: the label map cannot be read.", f"The system says: {error.strerror}.", "dataset.save_labels(PATH)"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a label map.", "Expected schema_version and pids.") from error
     if not known or len(set(pids)) != len(pids):
         raise InputError(f"{path}: not a label map.", f"Expected schema_version {SCHEMA_VERSION} and each pid once.")
@@ -73,7 +73,12 @@ def require_same(given: Mapping[Any, Any], own: Mapping[int, int], where: str) -
     UsageError
         With the first differences: a checkpoint whose labels mean other people scores like chance, and silently.
     """
-    wanted = {int(pid): int(label) for pid, label in given.items()}
+    try:
+        wanted = {int(pid): int(label) for pid, label in given.items()}
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{where}: not a label map.", f"Expected pids with labels; the reader says: {error}.", "dataset.label_map"
+        ) from error
     if wanted == own:
         return
     differing = [pid for pid in sorted({*wanted, *own}) if wanted.get(pid) != own.get(pid)]

@@ -120,6 +120,7 @@ def loader(
     *,
     seed: int = 0,
     body_aware: bool = False,
+    camera_aware: bool = False,
     rank: int | None = None,
     world: int | None = None,
     **options: Any,
@@ -140,7 +141,7 @@ def loader(
     normalize : bool or (mean, std), optional
         Make ``image``, ``clean`` and ``occluded`` float32, (x / 255 - mean) / std by channel, as they are received;
         True is ImageNet's. To do it on another device, call `normalized` on the batch there.
-    seed, body_aware, rank, world
+    seed, body_aware, camera_aware, rank, world
         As of the samplers.
     **options
         Of ``torch.utils.data.DataLoader``, such as ``multiprocessing_context`` and ``prefetch_factor``.
@@ -164,12 +165,15 @@ def loader(
         raise UsageError("normalize: it is of batches that are mappings.", "Found as_tuple=True.", "leave one out")
     place = {"rank": rank, "world": world}
     if identities is None and instances is None:
-        if body_aware:
-            raise UsageError("body_aware: it is of groups of one person.", "", "give identities= and instances= too")
+        if body_aware or camera_aware:
+            what = "body_aware" if body_aware else "camera_aware"
+            raise UsageError(f"{what}: it is of groups of one person.", "", "give identities= and instances= too")
         sampler = EpochSampler(dataset, 64 if batch_size is None else batch_size, seed, **place)
     else:
         people, each = _shape(batch_size, identities, instances)
-        sampler = RandomIdentitySampler(dataset, people, each, seed, body_aware=body_aware, **place)
+        sampler = RandomIdentitySampler(
+            dataset, people, each, seed, body_aware=body_aware, camera_aware=camera_aware, **place
+        )
     return Loader(dataset, sampler, _workers(workers, dataset), _figures(normalize), options)
 
 

@@ -1,8 +1,10 @@
-"""The rows of a manifest, held in a few arrays: a worker process gets a million of them in less than 200 MB."""
+"""The rows of a manifest, held in a few arrays that all worker processes share: 150 bytes a row, once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from ..errors import InputError, UsageError
 from ..manifest import NOBODY, Manifest, Picture, pictures_of
 from ..store import Store, unhex
+from .shared import Arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,9 +23,11 @@ HELP = "see docs/tasks/train.md"
 BODIES = ("full", "occluded", "partial", "unknown")
 NEEDED = ("image_id", "root", "path", "pid", "camid", "body", "role", "sha256", "pixel_sha256")
 NO_CAMERA = -1
+CHUNK = 50_000
+"""Rows whose paths are looked up at once: a record of Python for each of a million would be 300 MB on the way."""
 
 
-class Texts:
+class Texts(Arrays):
     """Many texts with few beginnings, in three arrays; reads like a list.
 
     Examples
@@ -34,15 +39,15 @@ class Texts:
 
     def __init__(self, texts: Iterable[str]) -> None:
         known: dict[str, int] = {}
-        heads, tails = [], []
+        heads, ends, tails = array("I"), array("Q", [0]), bytearray()
         for text in texts:
             head, slash, tail = text.rpartition("/")
             heads.append(known.setdefault(head + slash, len(known)))
-            tails.append(tail.encode())
+            tails += tail.encode()
+            ends.append(len(tails))
         self.heads = list(known)
-        self._head = np.array(heads, np.uint32)
-        self._ends = np.cumsum([0, *map(len, tails)], dtype=np.int64)
-        self._tails = np.frombuffer(b"".join(tails), np.uint8)
+        self._head, self._tails = np.array(heads, np.uint32), np.array(tails, np.uint8)
+        self._ends = np.array(ends, np.uint32 if len(tails) < 1 << 32 else np.uint64)
 
     def __len__(self) -> int:
         return len(self._head)
@@ -52,7 +57,7 @@ class Texts:
         return f"{self.heads[self._head[index]]}{tail.decode()}"
 
 
-class Digests:
+class Digests(Arrays):
     """sha256 digests as bytes, shape (N, 32); an item is its hex."""
 
     def __init__(self, values: npt.NDArray[np.uint8]) -> None:
@@ -66,7 +71,7 @@ class Digests:
         return value.hex()
 
 
-class Rows:
+class Rows(Arrays):
     """What training needs of each row, and where its picture is: a file, or a place in a store.
 
     Attributes
@@ -87,14 +92,14 @@ class Rows:
 
     def __init__(self, frame: pd.DataFrame, manifest: Manifest | None, store: Store | None) -> None:
         self.store = store
-        self.image_ids = Texts(frame["image_id"])
-        self.pids = frame["pid"].to_numpy(np.int64)
-        self.camids: npt.NDArray[Any] = frame["camid"].astype("Int64").fillna(NO_CAMERA).to_numpy(np.int32)
-        self.bodies = np.array([BODIES.index(body) for body in frame["body"]], np.uint8)
+        self.image_ids: Texts = _typed(frame, "image_id", lambda cells: Texts(_plain(cells)))
+        self.pids: npt.NDArray[np.int64] = _typed(frame, "pid", lambda cells: cells.astype("Int64").to_numpy(np.int64))
+        self.camids = _cameras(frame)
+        self.bodies: npt.NDArray[np.uint8] = _typed(frame, "body", _bodies)
+        self.pixel_sha256: Digests = _typed(frame, "pixel_sha256", _digests)
+        self.sha256 = _typed(frame, "sha256", _digests) if store is None else None
         self.somebody = ~frame["role"].isin(NOBODY).to_numpy()
-        self.pixel_sha256 = Digests(unhex(frame["pixel_sha256"]))
-        self.paths = Texts(one.path for one in pictures_of(manifest, frame)) if manifest else None
-        self.sha256 = Digests(unhex(frame["sha256"])) if store is None else None
+        self.paths = Texts(_paths(manifest, frame)) if manifest else None
         self.places = None if store is None else self._find(store)
 
     @classmethod
@@ -108,6 +113,10 @@ class Rows:
         """
         from ..library import load
 
+        if manifest is not None and not isinstance(manifest, Manifest):
+            raise UsageError("manifest: expected a Manifest.", f"Found {type(manifest).__name__}.", "od.load(PATH)")
+        if store is not None and not isinstance(store, (Store, str, os.PathLike)):
+            raise UsageError("store: expected a Store or its path.", f"Found {type(store).__name__}.", HELP)
         opened = store if store is None or isinstance(store, Store) else Store.open(store)
         if isinstance(data, (str, Path)):
             data = load(data, root)
@@ -153,6 +162,50 @@ class Rows:
     def path(self, index: int) -> str:
         """Return the file's path; where only a store is known, the image_id."""
         return (self.paths or self.image_ids)[index]
+
+
+def _typed(frame: pd.DataFrame, name: str, convert: Callable[[pd.Series[Any]], Any]) -> Any:
+    """Return a column converted: rows of a manifest are right, those that a user put together may not be."""
+    try:
+        return convert(frame[name])
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"rows: {name}: a cell is not of its column's type.",
+            f"The reader says: {str(error).rstrip('.')}.",
+            "give rows as od.load and od.split return them",
+        ) from error
+
+
+def _cameras(frame: pd.DataFrame) -> npt.NDArray[np.int32]:
+    """Return the real cameras, -1 where there is none: a number that nobody recorded is none."""
+    cameras = _typed(frame, "camid", lambda cells: cells.astype("Int64").fillna(NO_CAMERA).to_numpy(np.int32))
+    invented = (frame["camid_source"] == "none").to_numpy() if "camid_source" in frame.columns else False
+    return np.where(invented, np.int32(NO_CAMERA), cameras)
+
+
+def _bodies(cells: pd.Series[Any]) -> npt.NDArray[np.uint8]:
+    found = np.zeros(len(cells), np.uint8)
+    for place, body in enumerate(BODIES):
+        found[(cells == body).to_numpy(bool)] = place + 1
+    if not found.all():
+        raise ValueError(f"{cells.iloc[int(np.argmin(found))]!r} is none of {', '.join(BODIES)}")
+    return found - np.uint8(1)
+
+
+def _digests(cells: pd.Series[Any]) -> Digests:
+    return Digests(unhex(_plain(cells)))
+
+
+def _plain(cells: pd.Series[Any]) -> Any:
+    """Return a column as an array of Python's objects: columns of strings are slow to walk through."""
+    return cells.to_numpy(object)
+
+
+def _paths(manifest: Manifest, frame: pd.DataFrame) -> Iterator[str]:
+    columns = frame[["image_id", "root", "path", "sha256"]]
+    for start in range(0, len(frame), CHUNK):
+        part = columns.iloc[start : start + CHUNK].astype(object)
+        yield from (picture.path for picture in pictures_of(manifest, part))
 
 
 def _placed(manifest: Manifest) -> bool:

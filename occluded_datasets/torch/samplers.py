@@ -6,8 +6,10 @@ whole run are made first and then dealt to the ranks, so ranks share no index.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..hashing import key
+from ..occlusion.counting import whole
+from .groups import by_body, by_camera, filled, plain
 from .rows import BODIES, HELP
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ class EpochSampler:
 
     Parameters
     ----------
-    dataset : ReidDataset
+    dataset : ReidDataset or PairedOcclusionDataset
         Its pixel_sha256 and index decide the order, so renaming files does not.
     batch_size : int
         Pictures a batch on one rank.
@@ -42,6 +46,11 @@ class EpochSampler:
         Another seed, another order.
     rank, world : int, optional
         Of the distributed run; by default torch.distributed's where it is started, else 0 of 1.
+
+    Raises
+    ------
+    UsageError
+        If the dataset has no pictures' digests, a number is none, or there are fewer pictures than ranks.
 
     Examples
     --------
@@ -55,15 +64,15 @@ class EpochSampler:
     def __init__(
         self, dataset: Any, batch_size: int, seed: int = 0, *, rank: int | None = None, world: int | None = None
     ) -> None:
-        if batch_size < 1:
-            raise UsageError(f"batch_size {batch_size}: expected 1 or more.")
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed = whole(batch_size, "batch_size", least=1), whole(seed, "seed")
         self.rank, self.world = _ranks(rank, world)
-        self._pixels = dataset.pixel_sha256
+        self._pixels = _column(dataset, "pixel_sha256")
         self._epoch = self._skip = 0
         self._made: tuple[int, list[list[int]]] = (-1, [])
         if len(self._pixels) < self.world:
-            raise UsageError(f"{len(self._pixels)} pictures: fewer than the {self.world} ranks.")
+            raise UsageError(
+                f"{len(self._pixels)} pictures: fewer than the {self.world} ranks.", "Each rank needs one.", HELP
+            )
 
     @property
     def epoch(self) -> int:
@@ -77,7 +86,7 @@ class EpochSampler:
 
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch from its start."""
-        self._epoch, self._skip = epoch, 0
+        self._epoch, self._skip = whole(epoch, "epoch"), 0
 
     def batches(self) -> list[list[int]]:
         """Return all batches of this rank in this epoch, whatever was resumed."""
@@ -91,11 +100,11 @@ class EpochSampler:
         return [own[start : start + self.batch_size] for start in range(0, len(own), self.batch_size)]
 
     def _order(self, indices: npt.NDArray[np.int64], purpose: str = "picture") -> npt.NDArray[np.int64]:
-        """Return indices in this epoch's keyed order; equal pictures by their index."""
-        keys = [
-            (key(self.seed, purpose, self._epoch, self._pixels[index]), index) for index in map(int, indices)
-        ]  # fmt: skip
-        return np.array([index for _, index in sorted(keys)], np.int64)
+        """Return indices, given ascending, in this epoch's keyed order; equal pictures by their index."""
+        keys = (key(self.seed, purpose, self._epoch, self._pixels[index]) for index in indices.tolist())
+        # An array: a million keys as Python's bytes would be five times as much, of which workers forked later see a
+        # heap full of holes.
+        return indices[np.argsort(np.fromiter(keys, "S32", len(indices)), kind="stable")]
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield batches of indices; after `load_state_dict`, those that were not received yet."""
@@ -111,7 +120,7 @@ class EpochSampler:
 
         Workers load ahead, so only who receives the batches can count them.
         """
-        return {**self._own(), "epoch": self._epoch, "received": received}
+        return {**self._own(), "epoch": self._epoch, "received": whole(received, "received")}
 
     def _own(self) -> dict[str, Any]:
         return {
@@ -120,7 +129,16 @@ class EpochSampler:
             "batch_size": self.batch_size,
             "world": self.world,
             "pictures": len(self._pixels),
+            "set": self._set,
         }
+
+    @cached_property
+    def _set(self) -> str:
+        """A digest of the pictures in their order: another set with as many is another one."""
+        digest = hashlib.sha256()
+        for index in range(len(self._pixels)):
+            digest.update(self._pixels[index].encode())
+        return digest.hexdigest()[:16]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` stood: the next iteration gives the rest of that epoch.
@@ -130,14 +148,21 @@ class EpochSampler:
         UsageError
             If the state is of another sampler, seed, batch size, world size or set.
         """
+        if not isinstance(state, Mapping):
+            raise UsageError("The state is not of this sampler.", f"Found {type(state).__name__}.", HELP)
         own = self._own()
         differing = {name: state.get(name) for name, value in own.items() if state.get(name) != value}
-        if differing or not isinstance(state.get("epoch"), int) or not isinstance(state.get("received"), int):
+        if differing:
             expected = {name: own[name] for name in differing}
             raise UsageError(
                 "The state is not of this sampler.", f"Expected {expected}, found {differing}.", "begin the epoch again"
             )
-        self._epoch, self._skip = state["epoch"], state["received"]
+        epoch, received = (whole(state.get(name), f"The state's {name}") for name in ("epoch", "received"))
+        if received > len(self):
+            raise UsageError(
+                "The state is not of this sampler.", f"Expected {len(self)} batches or fewer, found {received}."
+            )
+        self._epoch, self._skip = epoch, received
 
 
 class RandomIdentitySampler(EpochSampler):
@@ -149,7 +174,7 @@ class RandomIdentitySampler(EpochSampler):
 
     Parameters
     ----------
-    dataset : ReidDataset
+    dataset : ReidDataset or PairedOcclusionDataset
         Rows whose pid stands for no one are left out.
     identities, instances : int
         People a batch, and pictures a person.
@@ -158,13 +183,17 @@ class RandomIdentitySampler(EpochSampler):
     body_aware : bool
         Each group of a person who has both holds at least one full-body picture and one occluded or partial one. A
         person then has only as many groups as the rarer kind allows.
+    camera_aware : bool
+        Each group's pictures are from as many different cameras as it can hold: `instances`, or all that the person was
+        seen by. A person then has only as many groups as that allows. Not together with `body_aware`.
     rank, world : int, optional
         As of `EpochSampler`.
 
     Raises
     ------
     UsageError
-        If there are fewer people than `identities`, or too few groups for one batch on each rank.
+        If there are fewer people than `identities`, too few groups for one batch on each rank, or pictures without a
+        real camera where groups are camera-aware.
 
     Examples
     --------
@@ -186,19 +215,29 @@ class RandomIdentitySampler(EpochSampler):
         seed: int = 0,
         *,
         body_aware: bool = False,
+        camera_aware: bool = False,
         rank: int | None = None,
         world: int | None = None,
     ) -> None:
-        if identities < 1 or instances < (2 if body_aware else 1):
+        if body_aware and camera_aware:
             raise UsageError(
-                f"identities {identities}, instances {instances}: too few.",
-                "Expected 1 or more, and 2 or more instances where groups are body-aware.",
+                "body_aware and camera_aware: expected one of the two.",
+                "A person's only occluded picture and only full-body one may be of one camera.",
+                "leave one of them out",
+            )
+        self.identities = whole(identities, "identities", least=1)
+        self.instances = whole(instances, "instances", least=1)
+        self.body_aware, self.camera_aware = bool(body_aware), bool(camera_aware)
+        if self.instances < 2 and (body_aware or camera_aware):
+            raise UsageError(
+                f"instances {instances}: too few.",
+                "Expected 2 or more instances where groups are aware of bodies or cameras.",
                 HELP,
             )
-        super().__init__(dataset, identities * instances, seed, rank=rank, world=world)
-        self.identities, self.instances, self.body_aware = identities, instances, body_aware
-        self._bodies = np.asarray(dataset.bodies)
-        labels = np.asarray(dataset.labels)
+        super().__init__(dataset, self.identities * self.instances, seed, rank=rank, world=world)
+        labels = np.asarray(_column(dataset, "labels"))
+        self._bodies = np.asarray(_column(dataset, "bodies")) if body_aware else None
+        self._cameras = _cameras(dataset, labels) if camera_aware else None
         order = np.argsort(labels, kind="stable")
         order = order[labels[order] >= 0]
         cuts = np.flatnonzero(np.diff(labels[order])) + 1
@@ -210,10 +249,15 @@ class RandomIdentitySampler(EpochSampler):
                 f"give identities={max(1, len(self._people))} or less",
             )
         if not self.batches():
-            raise UsageError(f"There are fewer batches than the {self.world} ranks.", "", "give fewer identities")
+            raise UsageError(
+                f"There are fewer batches than the {self.world} ranks.",
+                f"{len(self._people)} people give too few groups of {self.instances}, {self.identities} a batch.",
+                "give fewer identities= or instances=",
+            )
 
     def _own(self) -> dict[str, Any]:
-        return {**super()._own(), "instances": self.instances, "body_aware": self.body_aware}
+        aware = {"body_aware": self.body_aware, "camera_aware": self.camera_aware}
+        return {**super()._own(), "instances": self.instances, **aware}
 
     def _share(self) -> list[list[int]]:
         batches = self._deal()
@@ -226,7 +270,7 @@ class RandomIdentitySampler(EpochSampler):
         Who has most groups left comes next, equals in keyed order: so every epoch has the same number of batches, the
         largest that can be. Those people would come first, so the batches are put in keyed order then.
         """
-        groups = [self._groups(own) for own in self._people]
+        groups = [self._groups(person, own) for person, own in enumerate(self._people)]
         heap = [self._turn(person, len(own)) for person, own in enumerate(groups) if own]
         heapq.heapify(heap)
         batches: list[list[list[int]]] = []
@@ -242,34 +286,57 @@ class RandomIdentitySampler(EpochSampler):
     def _turn(self, person: int, left: int) -> tuple[int, bytes, int]:
         return -left, key(self.seed, "turn", self._epoch, f"{person}|{left}"), person
 
-    def _groups(self, own: npt.NDArray[np.int64]) -> list[list[int]]:
-        size = self.instances
-        order = self._order(own).tolist()
-        if len(order) < size:
-            order = [order[number % len(order)] for number in range(size)]
-        hidden = [index for index in order if self._bodies[index] in HIDDEN]
-        full = [index for index in order if self._bodies[index] == FULL]
-        if not (self.body_aware and hidden and full):
-            return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-        count = min(len(order) // size, len(hidden), len(full))
-        pairs = [[hidden[number], full[number]] for number in range(count)]
-        rest = iter(_without(order, pairs))
-        return [[*pair, *(next(rest) for _ in range(size - 2))] for pair in pairs]
+    def _groups(self, person: int, own: npt.NDArray[np.int64]) -> list[list[int]]:
+        order = filled(self._order(own).tolist(), self.instances)
+        if self._cameras is not None:
+            cameras = self._cameras
+            return by_camera(
+                order,
+                self.instances,
+                lambda index: int(cameras[index]),
+                lambda camera: key(self.seed, "camera", self._epoch, f"{person}|{camera}"),
+            )
+        if self._bodies is not None:
+            hidden = [index for index in order if self._bodies[index] in HIDDEN]
+            full = [index for index in order if self._bodies[index] == FULL]
+            if hidden and full:
+                return by_body(order, self.instances, full, hidden)
+        return plain(order, self.instances)
 
 
-def _without(order: list[int], pairs: list[list[int]]) -> list[int]:
-    """Return `order` less one of each index in `pairs`: a person with few pictures has some more than once."""
-    left = list(order)
-    for index in chain(*pairs):
-        left.remove(index)
-    return left
+def _column(dataset: Any, name: str) -> Any:
+    """Return what a dataset knows of its rows; of pairs, their training set may know it."""
+    for known in (dataset, getattr(dataset, "train", None)):
+        if hasattr(known, name):
+            return getattr(known, name)
+    raise UsageError(
+        f"dataset: expected a ReidDataset or a PairedOcclusionDataset; a sampler needs its {name}.",
+        f"Found {type(dataset).__name__}.",
+        HELP,
+    )
+
+
+def _cameras(dataset: Any, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    cameras = np.asarray(_column(dataset, "camids"))
+    somebody = labels >= 0
+    lacking = int((cameras[somebody] < 0).sum())
+    if lacking:
+        raise UsageError(
+            f"camera_aware: {lacking:,} of {int(somebody.sum()):,} pictures have no real camera.",
+            "Expected a recorded camera with every picture of a person; many sets publish none.",
+            "leave camera_aware= out",
+        )
+    return cameras
 
 
 def _ranks(rank: int | None, world: int | None) -> tuple[int, int]:
     if rank is None and world is None:
         rank, world = _distributed()
-    if rank is None or world is None or not 0 <= rank < world:
-        raise UsageError(f"rank {rank}, world {world}: expected both, the rank below the world.")
+    if rank is None or world is None:
+        raise UsageError(f"rank {rank}, world {world}: expected both.", "", "give both, or neither under torchrun")
+    rank, world = whole(rank, "rank"), whole(world, "world", least=1)
+    if rank >= world:
+        raise UsageError(f"rank {rank}, world {world}: expected the rank below the world.", "They count from 0.", HELP)
     return rank, world
 
 

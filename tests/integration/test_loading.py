@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 from storekit import small
 
 from occluded_datasets.errors import InputError, UsageError
-from occluded_datasets.manifest import Manifest, pictures_of, read
+from occluded_datasets.manifest import Manifest, pictures_of
 from occluded_datasets.occlusion import Simulator
 from occluded_datasets.store import Store, pack
 
@@ -107,37 +105,6 @@ def test_resumed_in_the_middle(made: Manifest, places: dict[str, Store | None], 
         batches_of(made, places["pixels"], paired=not paired).load_state_dict(state)
 
 
-@pytest.mark.parametrize("world", [2, 4])
-def test_ranks_bring_the_same_multiset(made: Manifest, places: dict[str, Store | None], world: int) -> None:
-    """Ranks that never talk: together, the pictures and occlusions of one process."""
-    whole = sorted(epoch_of(batches_of(made, places["pixels"], paired=True, rank=0, world=1), 1))
-    parts = [
-        epoch_of(batches_of(made, places["pixels"], paired=True, rank=rank, world=world), 1) for rank in range(world)
-    ]
-    assert sorted(one for part in parts for one in part) == whole
-    assert len({len(part) for part in parts}) == 1
-
-
-def rank_of(rank: int, manifest: Path, store: Path, meeting: Path, out: Path) -> None:
-    """Write what one process of a distributed run receives in an epoch."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
-    own = epoch_of(batches_of(read(manifest), Store.open(store), paired=True), 1)
-    (out / f"{rank}.json").write_text(json.dumps(own))
-    torch.distributed.destroy_process_group()
-
-
-def test_processes_of_a_distributed_run(made: Manifest, places: dict[str, Store | None], tmp_path: Path) -> None:
-    """Started as torch.distributed starts them, ranks find their share by themselves."""
-    assert places["pixels"]
-    assert made.path
-    whole = sorted(epoch_of(batches_of(made, places["pixels"], paired=True, rank=0, world=1), 1))
-    places_of = (made.path, places["pixels"].path, tmp_path / "meeting", tmp_path)
-    torch.multiprocessing.spawn(rank_of, places_of, nprocs=2)
-    parts = [[tuple(one) for one in json.loads((tmp_path / f"{rank}.json").read_text())] for rank in range(2)]
-    assert len(parts[0]) == len(parts[1])
-    assert sorted(parts[0] + parts[1]) == whole
-
-
 def test_pairs_are_the_simulators(made: Manifest, places: dict[str, Store | None]) -> None:
     """Clean, occluded, mask, fraction, body and occluders of one picture, in a mapping that collates."""
     data = PairedOcclusionDataset(ReidDataset(made, store=places["pixels"]), "bank", seed=7)
@@ -196,12 +163,19 @@ def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
         ({"normalize": (1, 2)}, "three numbers each"),
         ({"normalize": ((0, 0, 0), (1, 1, 0))}, "three numbers each"),
         ({"body_aware": True}, "give identities= and instances="),
+        ({"camera_aware": True}, "camera_aware: .*give identities= and instances="),
+        ({"rank": 2, "world": 2}, "rank 2, world 2: expected the rank below the world"),
+        ({"identities": 2.0}, "identities: expected a whole number"),
+        ({"seed": "a"}, "seed: expected a whole number"),
+        ({"identities": 2, "body_aware": True, "camera_aware": True}, "expected one of the two"),
     ],
 )
 def test_mistakes(made: Manifest, given: dict[str, Any], message: str) -> None:
     """What does not go together is said before anything is loaded."""
     with pytest.raises(UsageError, match="as_tuple=True"):
         loader(ReidDataset(made, size=SIZE, as_tuple=True), normalize=True)
+    with pytest.raises(UsageError, match="Found list"):
+        loader([1, 2, 3])
     with pytest.raises(UsageError, match=message):
         loader(ReidDataset(made, size=SIZE), **given)
 
@@ -219,22 +193,48 @@ def test_a_bad_picture_is_named_or_counted(tmp_path: Path, workers: int) -> None
     assert plain.skipped == {name: 2}
 
 
-@pytest.mark.parametrize("place", ["files", "pixels"])
-def test_many_epochs_leave_nothing_behind(made: Manifest, places: dict[str, Store | None], place: str) -> None:
-    """Two hundred epochs open no file that stays open, and keep no memory."""
-    batches = batches_of(made, places[place], paired=False, workers=0)
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("paired", [False, True], ids=["plain", "paired"])
+def test_a_picture_that_vanishes_in_mid_epoch(tmp_path: Path, paired: bool, workers: int) -> None:
+    """Gone after the first batch was received: named by image_id and path; or left out and counted."""
+    loose = small(tmp_path, 4)
 
-    def epochs(first: int, count: int) -> tuple[int, int]:
-        for epoch in range(first, first + count):
-            batches.set_epoch(epoch)
-            for _ in batches:
-                pass
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return len(list(Path("/proc/self/fd").iterdir())), pages * os.sysconf("SC_PAGE_SIZE")
+    def begun(on_error: str) -> tuple[ReidDataset, Loader, Any, str]:
+        plain = ReidDataset(loose, size=SIZE, on_error=on_error)
+        batches = loader(PairedOcclusionDataset(plain, seed=7) if paired else plain, 4, workers=workers, seed=3)
+        delivered = iter(batches)
+        next(delivered)
+        return plain, batches, delivered, str(pictures_of(loose)[batches.sampler.batches()[-1][1]].path)
 
-    if not Path("/proc/self/statm").exists():
-        pytest.skip("no /proc here")
-    files, memory = epochs(0, 40)
-    later, grown = epochs(40, 160)
-    assert later <= files
-    assert grown - memory < 8 << 20
+    _, _, delivered, path = begun("raise")
+    name = next(one.image_id for one in pictures_of(loose) if one.path == path)
+    Path(path).rename(tmp_path / "gone")
+    with pytest.raises(InputError, match=rf"{name}: its picture cannot be read.*{path}.*No such file.*verify MANIFEST"):
+        list(delivered)
+    (tmp_path / "gone").rename(path)
+    data, _, delivered, path = begun("skip")
+    Path(path).unlink()
+    assert sum(len(batch["index"]) for batch in delivered) == 60 - 4 - 1
+    assert data.skipped == {name: 1}
+
+
+def test_few_pictures(made: Manifest) -> None:
+    """A person with one picture has it repeated in one group an epoch; one person alone cannot be two of a batch."""
+    frame = made.frame
+    rows = frame[(frame["pid"] == 2) | ((frame["pid"] == 1) & ~frame["pid"].duplicated())]
+    data = ReidDataset(rows, manifest=made, size=SIZE)
+    [batch] = loader(data, identities=2, instances=4, workers=0)
+    counts = {label: batch["image_id"][4 * at : 4 * at + 4] for at, label in enumerate(batch["label"][::4].tolist())}
+    assert (len(set(counts[0])), len(set(counts[1]))) == (1, 4)
+    with pytest.raises(UsageError, match=r"identities=2: .* fewer people\. Expected 2 or more, found 1\. Next"):
+        loader(ReidDataset(frame[frame["pid"] == 2], manifest=made), identities=2, instances=2)
+
+
+def test_camera_aware(made: Manifest) -> None:
+    """Through the loader, of pairs as well; a set that publishes no camera is refused."""
+    rows = made.frame.assign(camid=[number % 3 for number in range(len(made))], camid_source="filename")
+    for data in (plain := ReidDataset(rows, manifest=made, size=SIZE), PairedOcclusionDataset(plain, "afpb", seed=7)):
+        for batch in loader(data, identities=2, instances=3, camera_aware=True, workers=0):
+            assert [sorted(group.tolist()) for group in batch["camid"].reshape(2, 3)] == [[0, 1, 2]] * 2
+    with pytest.raises(UsageError, match="120 of 120 pictures have no real camera"):
+        loader(ReidDataset(made), identities=2, instances=2, camera_aware=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from multiprocessing.reduction import ForkingPickler
+import pickle
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from occluded_datasets.manifest import Manifest, pictures_of, read_picture
 from occluded_datasets.store import Store, pack
 from occluded_datasets.torch import ReidDataset
 from occluded_datasets.torch.labels import read_label_map, write_label_map
-from occluded_datasets.torch.rows import Rows, Texts
+from occluded_datasets.torch.rows import Texts
 
 SIZE = (16, 8)
 
@@ -120,9 +121,62 @@ def test_what_it_is_made_of(made: Manifest, stores: dict[str, Store], tmp_path: 
     ):
         with pytest.raises((UsageError, InputError), match=message):
             wrong()
+    empty = od.split(made, "transfer-all-occluded-probe").train
+    with pytest.raises(UsageError, match=r"rows: there are none\. .* no train rows\. Next: occreid-prepare info"):
+        ReidDataset(empty, manifest=made, kind="array")
     for given in ({"kind": "pill"}, {"on_error": "ignore"}):
         with pytest.raises(UnknownNameError):
             ReidDataset(made, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"data": None}, "data: expected a manifest.*Found NoneType"),
+        ({"data": [1, 2]}, "data: expected a manifest.*Found list"),
+        ({"manifest": "here"}, "manifest: expected a Manifest. Found str"),
+        ({"store": 3}, "store: expected a Store or its path. Found int"),
+        ({"size": 256}, r"size 256: expected \(height, width\)"),
+        ({"size": (1, 2, 3)}, r"expected \(height, width\)"),
+        ({"size": (0, 8)}, "size: height: expected a whole number of 1 or more, found 0"),
+        ({"size": (16, 8.0)}, "size: width: expected a whole number of 1 or more, found 8.0"),
+        ({"transform": 3}, "transform: expected a function of a picture. Found 3"),
+        ({"labels": {"a": 0}}, "labels: not a label map"),
+        ({"labels": {1: None}}, "labels: not a label map"),
+    ],
+)
+def test_wrong_types(made: Manifest, given: dict[str, Any], message: str) -> None:
+    """What cannot be is said where it is given, not when the first picture is read."""
+    with pytest.raises(UsageError, match=message):
+        ReidDataset(**{"data": made, "kind": "array", **given})
+    assert ReidDataset(made, size=list(SIZE), kind="array")[0]["image"].shape == (*SIZE, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("pid", "Ann", "Ann"),
+        ("pid", float("nan"), "missing values"),
+        ("pid", 1.5, "non-equivalent"),
+        ("body", "whole", "'whole' is none of full, occluded, partial, unknown"),
+        ("camid", "left", "left"),
+        ("sha256", "00", "reshape"),
+        ("pixel_sha256", "x" * 64, "non-hexadecimal"),
+        ("image_id", None, "NoneType"),
+    ],
+)
+def test_wrong_cells(made: Manifest, column: str, value: Any, message: str) -> None:
+    """Rows that a user put together: the column is named, before a cell becomes another number."""
+    with pytest.raises(UsageError, match=f"rows: {column}: a cell is not of its column's type.*{message}"):
+        ReidDataset(made.frame.assign(**{column: value}), manifest=made, kind="array")
+
+
+def test_a_camera_that_nobody_recorded_is_none(made: Manifest) -> None:
+    """Numbers of source ``none`` are invented; a plain table of rows without that column is believed."""
+    rows = made.frame.assign(camid=3, camid_source="none")
+    rows.loc[5, "camid_source"] = "documented"
+    assert ReidDataset(rows, manifest=made, kind="array").camids.tolist() == [-1] * 5 + [3] + [-1] * 54
+    assert set(ReidDataset(rows.drop(columns="camid_source"), manifest=made, kind="array").camids) == {3}
 
 
 def test_a_stale_store(made: Manifest, stores: dict[str, Store], tmp_path: Path) -> None:
@@ -152,7 +206,13 @@ def test_labels_are_places_among_sorted_pids(made: Manifest, tmp_path: Path) -> 
         ReidDataset(made, kind="array", labels=tmp_path / "label_map.json")
     write_label_map(data.label_map, tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "label_map.json").read_bytes()
-    for text in ("", "{}", '{"schema_version": 1, "pids": [1, 1]}', '{"schema_version": 2, "pids": []}'):
+    for text in (
+        "",
+        "{}",
+        '{"schema_version": 1, "pids": [1, 1]}',
+        '{"schema_version": 2, "pids": []}',
+        '{"schema_version": 1, "pids": [1.5]}',
+    ):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(InputError, match="not a label map"):
             read_label_map(tmp_path / "bad.json")
@@ -201,18 +261,61 @@ def test_sizes_that_differ(tmp_path: Path, torch: Any) -> None:
     assert ReidDataset(mixed, size=SIZE).batch([0, 1])["image"].shape == (2, 3, *SIZE)
 
 
-def test_many_rows_are_small(made: Manifest, stores: dict[str, Store]) -> None:
-    """What a worker is sent of a hundred thousand rows is below 200 bytes each, and a store adds nothing."""
-    import pandas as pd
+def many(made: Manifest, count: int) -> ReidDataset:
+    """Return a dataset of `count` rows of different names; every one of them leads to a picture."""
+    frame = made.frame.iloc[[number % len(made) for number in range(count)]].reset_index(drop=True)
+    names = [f"{name}_{number:07d}" for number, name in enumerate(frame["image_id"])]
+    return ReidDataset(frame.assign(image_id=names), manifest=made, size=SIZE, kind="array")
 
-    count = 100_000
-    frame = pd.concat([made.frame] * (count // len(made) + 1), ignore_index=True).iloc[:count]
-    numbers = pd.Series(range(count)).astype(str)
-    frame["image_id"] = frame["image_id"].str.cat(numbers.str.zfill(7), "_").to_numpy()
-    for store in (None, stores["pixels"]):
-        rows = Rows(frame, made, store)
-        assert len(ForkingPickler.dumps(rows)) < 200 * count
-        assert rows.image_ids[99_999] == frame["image_id"].iloc[-1]
+
+def cost(data: ReidDataset, index: int, told: Any) -> None:
+    """Tell the private memory of this worker, in bytes, once it has walked through the rows, and what it read."""
+    rows = range(0, len(data), 7)
+    met = len({data._rows.path(row) for row in rows} | {data.pixel_sha256[row] for row in rows})
+    told_by = Path("/proc/self/smaps_rollup")
+    text = told_by.read_text() if told_by.exists() else "\nPrivate_Clean: 0\nPrivate_Dirty: 0"
+    rollup = dict(line.split()[:2] for line in text.splitlines()[1:])
+    private = (int(rollup["Private_Clean:"]) + int(rollup["Private_Dirty:"])) << 10
+    told.put((private, met, int(data.labels.sum()), data[index]["image_id"], data[index]["image"].tobytes()))
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_many_rows_are_shared(made: Manifest, start: str) -> None:
+    """A hundred thousand rows cost a worker 20 bytes a row or less: a tenth of what a million may, 200 MB, by far."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        pytest.skip("no /proc/self/smaps_rollup")
+    context = get_context(start)
+    private = {}
+    for count in (1000, 100_000):
+        data, told = many(made, count), context.Queue()
+        want = data[count - 1]
+        found = []
+        for _ in range(2):
+            worker = context.Process(target=cost, args=(data, count - 1, told))
+            worker.start()
+            found.append(told.get(timeout=300))
+            worker.join()
+        assert [one[1:] for one in found] == [
+            (120, int(data.labels.sum()), want["image_id"], want["image"].tobytes())
+        ] * 2  # fmt: skip
+        private[count] = max(one[0] for one in found)
+    assert private[100_000] - private[1000] < 20 * 100_000
+
+
+def test_rows_by_value(made: Manifest) -> None:
+    """A plain pickle holds the numbers: less than 200 bytes a row; it and a copy read alike, after a spawn as well."""
+    data = many(made, 5000)
+    context = get_context("spawn")
+    told = context.Queue()
+    worker = context.Process(target=cost, args=(data, 0, told))
+    worker.start()
+    told.get(timeout=300)
+    worker.join()
+    for again in (pickle.loads(pickle.dumps(data)), copy.deepcopy(data)):
+        assert again[4999]["image_id"] == data[4999]["image_id"]
+        assert again.pixel_sha256[4999] == data.pixel_sha256[4999]
+        assert (again.labels == data.labels).all()
+    assert len(pickle.dumps(data._rows)) < 200 * 5000
 
 
 def test_texts_are_what_went_in() -> None:

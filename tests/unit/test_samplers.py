@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +16,16 @@ from occluded_datasets.hashing import key
 from occluded_datasets.torch.samplers import EpochSampler, RandomIdentitySampler
 
 
-def people(*counts: int, hidden: int = 0, nobody: int = 0) -> Any:
-    """Return a set whose person n has `counts[n]` pictures, the first `hidden` of each occluded."""
+def people(*counts: int, hidden: int = 0, nobody: int = 0, cameras: Sequence[int] = ()) -> Any:
+    """Return a set whose person n has `counts[n]` pictures, the first `hidden` of each occluded, `cameras` in turn."""
     labels = [*np.repeat(range(len(counts)), counts), *[-1] * nobody]
     bodies = [min(1, max(0, hidden - turn)) for count in counts for turn in range(count)] + [0] * nobody
+    camids = [cameras[turn % len(cameras)] if cameras else -1 for count in counts for turn in range(count)]
     pixels = [key(0, "pixels", 0, index).hex() for index in range(len(labels))]
-    return SimpleNamespace(labels=np.array(labels), bodies=np.array(bodies, np.uint8), pixel_sha256=pixels)
+    return SimpleNamespace(
+        labels=np.array(labels), bodies=np.array(bodies, np.uint8), camids=np.array(camids + [-1] * nobody),
+        pixel_sha256=pixels,
+    )  # fmt: skip
 
 
 def run(sampler: EpochSampler, epoch: int = 0) -> list[list[int]]:
@@ -58,16 +64,16 @@ def test_seed_and_epoch_alone_decide() -> None:
     assert first != run(RandomIdentitySampler(data, 2, 2, 8, rank=0, world=1), 3)
 
 
-@pytest.mark.parametrize("kind", ["people", "all"])
+@pytest.mark.parametrize("kind", ["people", "cameras", "all"])
 def test_ranks_share_nothing_and_leave_nothing(kind: str) -> None:
     """1, 2 and 4 ranks: the same multiset an epoch, disjoint, as many batches each; 3 ranks: less than one round left."""
-    data = people(*[8] * 16)
+    data = people(*[8] * 16, cameras=range(4))
 
     def parts(world: int, epoch: int) -> list[list[list[int]]]:
         def sampler(rank: int) -> EpochSampler:
             if kind == "all":
                 return EpochSampler(data, 8, 7, rank=rank, world=world)
-            return RandomIdentitySampler(data, 4, 2, 7, rank=rank, world=world)
+            return RandomIdentitySampler(data, 4, 2, 7, camera_aware=kind == "cameras", rank=rank, world=world)
 
         return [run(sampler(rank), epoch) for rank in range(world)]
 
@@ -103,6 +109,78 @@ def test_body_aware() -> None:
         RandomIdentitySampler(data, 2, 1, body_aware=True, rank=0, world=1)
 
 
+CAMERAS = [(0, 1, 2, 3, 4), (0, 0, 0, 0, 0, 1), (0, 0, 0, 1, 1, 2), (3,), (0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("cameras", CAMERAS, ids=str)
+@pytest.mark.parametrize("instances", [2, 3, 4])
+def test_camera_aware(cameras: Sequence[int], instances: int) -> None:
+    """Each group has as many cameras as it can hold; nothing is repeated; every epoch is as long, in another order."""
+    data = people(23, 11, 11, 2, 1, nobody=4, cameras=cameras)
+    epochs = []
+    for epoch in range(5):
+        sampler = RandomIdentitySampler(data, 1, instances, 7, camera_aware=True, rank=0, world=1)
+        batches = run(sampler, epoch)
+        for group in batches:
+            [label] = set(data.labels[group].tolist())
+            own = data.camids[data.labels == label]
+            assert len(set(data.camids[group].tolist())) == min(instances, len(set(own.tolist())))
+            assert len(group) == instances
+            assert len(set(group)) == min(instances, len(own))
+        assert max(Counter(index for group in batches for index in set(group)).values()) == 1
+        epochs.append(batches)
+    assert len({len(batches) for batches in epochs}) == 1
+    assert epochs[0] != epochs[1]
+
+
+def test_camera_aware_makes_as_many_groups_as_can_be() -> None:
+    """Of seven pictures, five of one camera: two pairs of different cameras, never three; a plain sampler makes three."""
+    data = people(7, cameras=(0, 0, 0, 0, 0, 1, 2))
+    assert len(RandomIdentitySampler(data, 1, 2, camera_aware=True, rank=0, world=1)) == 2
+    assert len(RandomIdentitySampler(data, 1, 2, rank=0, world=1)) == 3
+
+
+def test_every_two_cameras_meet() -> None:
+    """The order of cameras changes with the epoch, so that none is kept from meeting another."""
+    data = people(9, cameras=(0, 0, 0, 1, 1, 1, 2, 2, 2))
+    met = {
+        tuple(sorted(data.camids[group].tolist()))
+        for epoch in range(20)
+        for group in run(RandomIdentitySampler(data, 1, 2, camera_aware=True, rank=0, world=1), epoch)
+    }
+    assert met == {(0, 1), (0, 2), (1, 2)}
+
+
+def test_no_real_camera() -> None:
+    """Refused with the number of pictures that have none; nobody's pictures do not count; nor does it go with bodies."""
+    for data, count in ((people(4, 4), "8 of 8"), (people(4, 4, nobody=2, cameras=(1, 2, -1, 2)), "2 of 8")):
+        with pytest.raises(UsageError, match=f"camera_aware: {count} pictures have no real camera"):
+            RandomIdentitySampler(data, 2, 2, camera_aware=True, rank=0, world=1)
+    pairs = SimpleNamespace(train=people(4, 4, nobody=2, cameras=(1, 2)))
+    assert len(RandomIdentitySampler(pairs, 2, 2, camera_aware=True, rank=0, world=1)) == 2
+    with pytest.raises(UsageError, match="body_aware and camera_aware: expected one of the two"):
+        RandomIdentitySampler(pairs, 2, 2, body_aware=True, camera_aware=True, rank=0, world=1)
+    with pytest.raises(UsageError, match="2 or more instances"):
+        RandomIdentitySampler(pairs, 2, 1, camera_aware=True, rank=0, world=1)
+
+
+def test_what_is_left_out() -> None:
+    """Ten pictures on four ranks: two wait, other ones in another epoch; 3 ranks of 7 batches: one batch waits."""
+    data = people(*[5, 5])
+    left = []
+    for epoch in range(6):
+        parts = [run(EpochSampler(data, 3, 7, rank=rank, world=4), epoch) for rank in range(4)]
+        used = [index for part in parts for batch in part for index in batch]
+        assert [[len(batch) for batch in part] for part in parts] == [[2]] * 4
+        left.append(frozenset(range(10)) - {*used})
+        assert len(left[-1]) == 2
+    assert len(set(left)) > 1
+    groups = people(*[14] * 2)
+    parts = [run(RandomIdentitySampler(groups, 2, 2, 7, rank=rank, world=3)) for rank in range(3)]
+    assert [len(part) for part in parts] == [2, 2, 2]
+    assert len(run(RandomIdentitySampler(groups, 2, 2, 7, rank=0, world=1))) == 7
+
+
 def test_resumed_in_the_middle() -> None:
     """The rest of the epoch follows, then whole ones; a state of another sampler is refused."""
     data = people(*[8] * 6)
@@ -117,13 +195,35 @@ def test_resumed_in_the_middle() -> None:
     for wrong in (
         RandomIdentitySampler(data, 2, 2, 8, rank=0, world=1),
         RandomIdentitySampler(data, 2, 2, 7, body_aware=True, rank=0, world=1),
+        RandomIdentitySampler(people(*[8] * 6, cameras=(1,)), 2, 2, 7, camera_aware=True, rank=0, world=1),
+        RandomIdentitySampler(people(*[8] * 5, 7, nobody=1), 2, 2, 7, rank=0, world=2),
         RandomIdentitySampler(data, 2, 2, 7, rank=0, world=2),
         EpochSampler(data, 4, 7, rank=0, world=1),
     ):
         with pytest.raises(UsageError, match=r"not of this sampler.*Expected"):
             wrong.load_state_dict(state)
-    with pytest.raises(UsageError, match="not of this sampler"):
-        sampler.load_state_dict({**state, "received": "3"})
+    shuffled = people(*[8] * 6)
+    shuffled.pixel_sha256 = shuffled.pixel_sha256[::-1]
+    with pytest.raises(UsageError, match=r"Expected \{'set'"):
+        RandomIdentitySampler(shuffled, 2, 2, 7, rank=0, world=1).load_state_dict(state)
+    for wrong_state, message in (
+        ({**state, "received": "3"}, "received: expected a whole number"),
+        ({**state, "received": -1}, "received: expected a whole number of 0 or more, found -1"),
+        ({**state, "epoch": None}, "epoch: expected a whole number"),
+        ({**state, "received": 99}, "Expected 12 batches or fewer, found 99"),
+        ([], "Found list"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            other.load_state_dict(wrong_state)
+    assert list(other) == whole
+
+
+def test_a_state_is_ready_for_json() -> None:
+    """And of an aware sampler says so."""
+    data = people(*[8] * 6, cameras=(1, 2))
+    state = RandomIdentitySampler(data, 2, 2, np.int64(7), camera_aware=True, rank=0, world=1).state_dict(3)
+    assert json.loads(json.dumps(state)) == state
+    assert (state["camera_aware"], state["body_aware"], state["received"]) == (True, False, 3)
 
 
 def test_what_cannot_be() -> None:
@@ -132,8 +232,20 @@ def test_what_cannot_be() -> None:
         (lambda: RandomIdentitySampler(people(4, 4), 16, 4, rank=0, world=1), "Expected 16 or more, found 2"),
         (lambda: RandomIdentitySampler(people(nobody=5), 1, 1, rank=0, world=1), "found 0"),
         (lambda: RandomIdentitySampler(people(4, 4), 2, 4, rank=0, world=2), "fewer batches than the 2 ranks"),
-        (lambda: RandomIdentitySampler(people(4, 4), 0, 4), "too few"),
-        (lambda: EpochSampler(people(4), 0), "batch_size 0"),
+        (lambda: RandomIdentitySampler(people(4, 4), 0, 4), "identities: expected .* of 1 or more, found 0"),
+        (lambda: RandomIdentitySampler(people(4, 4), 2, 2.0), "instances: expected a whole number"),  # type: ignore[arg-type]
+        (lambda: RandomIdentitySampler(people(4, 4), "2", 2), "identities: expected a whole number"),  # type: ignore[arg-type]
+        (lambda: RandomIdentitySampler([1, 2], 2, 2), "expected a ReidDataset or .* Found list"),
+        (lambda: EpochSampler([1, 2], 2), "needs its pixel_sha256. Found list"),
+        (lambda: EpochSampler(people(4), 0), "batch_size: expected a whole number of 1 or more, found 0"),
+        (lambda: EpochSampler(people(4), True), "batch_size: expected a whole number"),
+        (lambda: EpochSampler(people(4), 2, -1), "seed: expected a whole number of 0 or more, found -1"),
+        (lambda: EpochSampler(people(4), 2, rank=0, world=1).set_epoch("1"), "epoch: expected"),  # type: ignore[arg-type]
+        (lambda: EpochSampler(people(4), 2, rank=0, world=1).set_epoch(-1), "epoch: expected .*, found -1"),
+        (lambda: EpochSampler(people(4), 2, rank=0, world=1).state_dict(-1), "received: expected"),
+        (lambda: EpochSampler(people(4), 1, rank=-1, world=2), "rank: expected a whole number of 0 or more"),
+        (lambda: EpochSampler(people(4), 1, rank=0, world=0), "world: expected a whole number of 1 or more"),
+        (lambda: EpochSampler(people(4), 1, rank="0", world=2), "rank: expected a whole number"),  # type: ignore[arg-type]
         (lambda: EpochSampler(people(1), 1, rank=0, world=2), "fewer than the 2 ranks"),
         (lambda: EpochSampler(people(4), 1, rank=2, world=2), "the rank below the world"),
         (lambda: EpochSampler(people(4), 1, rank=0), "expected both"),
