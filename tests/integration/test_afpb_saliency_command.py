@@ -21,7 +21,7 @@ from occluded_datasets.afpb.maps import Way, maps_of
 from occluded_datasets.afpb.regions import choose
 from occluded_datasets.afpb.runs import open_run
 from occluded_datasets.afpb.training import train
-from occluded_datasets.images import decode
+from occluded_datasets.images import decode_rgba
 from occluded_datasets.occlusion import simulate
 from occluded_datasets.twin import twin
 
