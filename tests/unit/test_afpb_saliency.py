@@ -145,7 +145,7 @@ def test_a_region_without_pixels_has_no_ratio_and_one_identity_no_interval() -> 
 def test_nearest_keeps_a_mask_where_it_is() -> None:
     """Down and up: no pixel's centre leaves its place."""
     mask = np.zeros((8, 6), bool)
-    mask[2:6, 3:] = True
+    mask[3:6, 3:] = True
     assert nearest(mask, (4, 2)).tolist() == [[False, False], [False, True], [False, True], [False, False]]
     assert np.array_equal(nearest(nearest(mask, (24, 18)), (8, 6)), mask)
 
