@@ -7,7 +7,7 @@ import click
 from ... import __version__
 from ..app import Commands, leave
 
-COMMANDS = ("train", "evaluate", "ablate")
+COMMANDS = ("train", "evaluate", "ablate", "saliency")
 
 
 class AfpbCommands(Commands):

@@ -78,7 +78,7 @@ class Config:
     Examples
     --------
     >>> Config(epochs=2).differences(Config(obc_weight=0.0))
-    {'epochs': (2, 30), 'obc_weight': (0.2, 0.0)}
+    {'obc_weight': (0.2, 0.0), 'epochs': (2, 30)}
     """
 
     backbone: str = "resnet18"

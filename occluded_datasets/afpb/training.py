@@ -244,7 +244,7 @@ def learning_rate(config: Config, step: int, steps: int, per_epoch: int) -> floa
     --------
     >>> config = Config(lr=1.0, warmup=1.0)
     >>> [round(learning_rate(config, step, 8, 2), 3) for step in (0, 1, 2, 7)]
-    [0.481, 0.854, 0.691, 0.01]
+    [0.33, 0.61, 0.778, 0.01]
     """
     share = (step + 0.5) / steps
     rate = config.lr * (0.5 * (1 + math.cos(math.pi * share)) if config.schedule == "cosine" else 1.0)
