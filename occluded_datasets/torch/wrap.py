@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownNameError, UsageError
-from ..occlusion import Pool, Recipe
-from ..occlusion.counted import Chance, Counted, record_dict
+from ..hashing import pixel_digest
+from ..occlusion import Batch, Pool, Recipe
+from ..occlusion.counted import Chance, Counted, Met, record_dict
 from ..occlusion.keyed import PPM
 from ..occlusion.occluders import Items
 from .pictures import opened
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
 
 VIEWS = ("clean", "occluded", "mask")
 HELP = "see docs/tasks/occlude-in-training.md"
@@ -66,6 +73,19 @@ class OccludedDataset(Counted):
         if self._into:
             sample = self._put(sample, extra[self._into])
         return _appended(sample, {**extra, "fraction": done.record.realised / PPM, "record": record_dict(done.record)})
+
+    def meet(self, indices: Sequence[int]) -> Met:
+        """Count a visit of each index, and return the epoch and how often each was visited before in it."""
+        return self._tally.meet_all(map(self._counted, indices))
+
+    def occluded(self, pixels: Pixels, indices: Sequence[int], met: Met) -> Batch:
+        """Return the pictures at `indices`, whose pixels are given, shape (N, H, W, 3), as those visits show them.
+
+        Where no clean view is asked for, the pixels given are written to.
+        """
+        keys = [self._named(index) or pixel_digest(one) for index, one in zip(indices, pixels, strict=True)]
+        pids = [self._pid(index) for index in indices] if self._pid else [None] * len(keys)
+        return self._occlude_all(pixels, keys, met, pids, in_place="clean" not in self.views)
 
     def _counted(self, item: Any) -> int:
         """Return an index from 0 to the length, of one that may count from the end."""
