@@ -136,12 +136,12 @@ class Counted:
         return self._simulator(epoch)(image, key, epoch, occurrence=occurrence, pid=known, person=person)
 
     def _occlude_all(
-        self, images: Pixels, keys: Sequence[str], met: Met, pids: Sequence[int | None], *, in_place: bool
+        self, images: Pixels, keys: Sequence[str], met: Met, pids: Sequence[int | None], out: tuple[Pixels, Pixels]
     ) -> Batch:
         """Return the versions of pictures, shape (N, H, W, 3), that `Tally.meet_all` says are due."""
         epoch, occurrences = met
         known = [self._people.get(key) if pid is None else pid for key, pid in zip(keys, pids, strict=True)]
-        return self._simulator(epoch).batch(images, keys, epoch, occurrences=occurrences, pids=known, in_place=in_place)
+        return self._simulator(epoch).batch(images, keys, epoch, occurrences=occurrences, pids=known, out=out)
 
     def _counted(self, item: Any) -> int:
         """Return what an item of `delivered` is counted by."""

@@ -141,7 +141,7 @@ class Simulator:
         occurrences: Sequence[int] | int = 0,
         pids: Sequence[int | None] | None = None,
         persons: Sequence[Pixels] | None = None,
-        in_place: bool = False,
+        out: tuple[Pixels, Pixels] | None = None,
     ) -> Batch:
         """Return pictures of one size occluded, each with the same pixels as in a single call.
 
@@ -157,8 +157,8 @@ class Simulator:
             One identity a picture, None where it is not known.
         persons : sequence of numpy.ndarray, optional
             One mask a picture, shape (H, W).
-        in_place : bool
-            Write into `images`, a C-contiguous array; by default they are left as they are.
+        out : tuple of numpy.ndarray, optional
+            Where to put pictures, which may be `images` themselves, and masks; C-contiguous.
 
         Examples
         --------
@@ -171,29 +171,35 @@ class Simulator:
         """
         if len({one.shape for one in images}) > 1:
             raise UsageError("images: expected pictures of one size.", "Found several.", "call the simulator for each")
-        out = np.asarray(images) if in_place else np.array(images, order="C")
-        count = len(out)
+        if out is None:
+            done = np.array(images, order="C")
+            masks = np.zeros(done.shape[:3], np.uint8)
+        else:
+            done, masks = out
+            if done is not images:
+                np.copyto(done, images)
+            masks.fill(0)
+        count = len(done)
         for name, given in (("keys", keys), ("copies", copies), ("occurrences", occurrences), ("pids", pids)):
             if given is not None and not isinstance(given, int) and len(given) != count:
                 raise UsageError(f"{name}: expected {count}, one a picture, found {len(given)}.")
-        masks = np.zeros(out.shape[:3], np.uint8)
         records = []
         for index in range(count):
             own = None if persons is None else persons[index]
             if index == 0 or own is not None:
-                _check(out[index], own)
+                _check(done[index], own)
             records.append(
                 self._occlude(
-                    out[index],
+                    done[index],
                     masks[index],
-                    pixel_digest(out[index]) if keys is None else keys[index],
+                    pixel_digest(done[index]) if keys is None else keys[index],
                     copies if isinstance(copies, int) else int(copies[index]),
                     occurrences if isinstance(occurrences, int) else int(occurrences[index]),
                     None if pids is None or (pid := pids[index]) is None else int(pid),
                     own,
                 )
             )
-        return Batch(out, masks, records)
+        return Batch(done, masks, records)
 
     def _occlude(
         self,

@@ -12,6 +12,7 @@ from ..errors import InputError, MissingPackageError, UnknownNameError, UsageErr
 from ..images import to_pillow
 from ..manifest import Manifest, read_picture
 from ..occlusion.counting import Tally
+from .buffers import Buffers
 from .labels import NO_LABEL, label_map, read_label_map, require_same, write_label_map
 from .pictures import channels_first
 from .rows import BODIES, HELP, Digests, Rows
@@ -113,6 +114,7 @@ class ReidDataset:
             given = labels if isinstance(labels, Mapping) else read_label_map(labels)
             require_same(given, self.label_map, "labels" if isinstance(labels, Mapping) else str(labels))
         self.labels = self._labels()
+        self._buffers = Buffers()
         self._skipped = Tally(min(len(self), SKIPPED)) if on_error == "skip" else None
 
     def _labels(self) -> npt.NDArray[np.int64]:
@@ -241,7 +243,10 @@ class ReidDataset:
         """Return the indices that could be read, and their pictures."""
         rows = self._rows
         if rows.store is not None and rows.places is not None and rows.store.kind == "pixels":
-            return indices, rows.store.gather(rows.places[indices])
+            places = rows.places[indices]
+            return indices, rows.store.gather(
+                places, self._buffers.empty((len(places), *rows.store.images.shape[1:]), np.uint8)
+            )
         found, pictures = [], []
         for index in indices:
             try:

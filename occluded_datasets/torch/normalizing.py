@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..images import looked_up
+from .buffers import Buffers
 from .datasets import require_torch
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Normalizer:
         self.shift: Floats = (-figures[0] / figures[1]).astype(np.float32)
         values = np.arange(256, dtype=np.float32)[None, :, None]
         self._table: Floats = values * self.scale + self.shift
-        self._done = 0
+        self._done, self._buffers = 0, Buffers()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return the batch with its pictures normalised, in the memory order that they have."""
@@ -57,14 +58,13 @@ class Normalizer:
 
         last = value.permute(0, 2, 3, 1)
         if not last.is_contiguous():
-            planes, done = value.contiguous(), torch.empty(value.shape)
+            planes, done = value.contiguous(), torch.from_numpy(self._buffers.empty(value.shape, np.float32))
             for channel in range(3):
                 own = np.ascontiguousarray(self._table[..., channel])
                 for one, out in zip(planes[:, channel].numpy(), done[:, channel].numpy(), strict=True):
                     looked_up(one, own, out)
             return done
-        done = torch.empty(last.shape)
-        pixels, out, width = last.numpy(), done.numpy(), last.shape[2]
+        pixels, out, width = last.numpy(), self._buffers.empty(last.shape, np.float32), last.shape[2]
         self._done += len(pixels)
         kernel = _kernel() if self._done > PATIENCE else None
         if kernel is None:
@@ -73,7 +73,7 @@ class Normalizer:
             # Rows of pixels as one axis: three channels innermost are too short a loop.
             scale, shift = np.tile(self.scale, width), np.tile(self.shift, width)
             kernel.scaled(pixels.reshape(-1, width * 3), scale, shift, out.reshape(-1, width * 3))
-        return done.permute(0, 3, 1, 2)
+        return torch.from_numpy(out).permute(0, 3, 1, 2)
 
     def _computed(self, value: Any) -> Any:
         """Return pictures, (B, 3, H, W), on any device."""

@@ -18,10 +18,23 @@ from occluded_datasets.store import Store, pack
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from occluded_datasets.torch import PairedOcclusionDataset, ReidDataset, loader, normalized, normalizing  # noqa: E402
+from occluded_datasets.torch import (  # noqa: E402
+    PairedOcclusionDataset,
+    ReidDataset,
+    buffers,
+    loader,
+    normalized,
+    normalizing,
+)
 
 SIZE = (32, 16)
 PLACES = ("files", "pixels", "encoded")
+
+
+@pytest.fixture(autouse=True)
+def _every_buffer_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let small batches take the memory of earlier ones, as large ones do."""
+    monkeypatch.setattr(buffers, "LEAST", 0)
 
 
 @pytest.fixture(scope="module")
