@@ -1,7 +1,7 @@
 """`Buffers`: memory for batches that is used again once nobody holds it.
 
-A fresh batch of floats is 25 MB of pages that the system must clear before they can be written. Who holds a batch is told
-by Python's own count: an array's views, and tensors made of them, each hold the array that owns the memory.
+A fresh batch of floats is 25 MB of pages that the system must clear before they can be written. Python's own count
+tells who holds a batch: an array's views, and tensors made of them, each hold the array that owns the memory.
 """
 
 from __future__ import annotations
