@@ -148,6 +148,24 @@ def resize(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[
     return resized  # type: ignore[no-any-return]
 
 
+def looked_up(pixels: npt.NDArray[np.uint8], table: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
+    """Write into `out` what each value of `pixels`, shape (H, W, C), becomes by `table`, shape (1, 256, C).
+
+    One pass, during which other threads run. `out` is C-contiguous, of the same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> out = np.empty((1, 2, 3), np.float32)
+    >>> looked_up(np.full((1, 2, 3), 4, np.uint8), np.arange(768, dtype=np.float32).reshape(1, 256, 3), out)
+    >>> out.tolist()
+    [[[12.0, 13.0, 14.0], [12.0, 13.0, 14.0]]]
+    """
+    import cv2
+
+    cv2.LUT(pixels, table, out)
+
+
 def to_pillow(pixels: npt.NDArray[np.uint8]) -> Image:
     """Return pixels, shape (H, W, 3), uint8, as a picture of PIL in RGB.
 

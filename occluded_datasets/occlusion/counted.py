@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +16,16 @@ from .keyed import PPM
 from .occluders import Items
 from .pool import Pool
 from .recipe import Recipe
-from .simulator import Occluded, Simulator
+from .simulator import Batch, Occluded, Simulator
 from .work import Record
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
+
+Met = tuple[int, Sequence[int]]
+"""The epoch, and how often each of several pictures was met before in it."""
 
 Chance = float | Callable[[int], float] | None
 """A probability, a pure function from the epoch to one, or None for the recipe's."""
@@ -132,6 +135,14 @@ class Counted:
         known = self._people.get(key) if pid is None else pid
         return self._simulator(epoch)(image, key, epoch, occurrence=occurrence, pid=known, person=person)
 
+    def _occlude_all(
+        self, images: Pixels, keys: Sequence[str], met: Met, pids: Sequence[int | None], out: tuple[Pixels, Pixels]
+    ) -> Batch:
+        """Return the versions of pictures, shape (N, H, W, 3), that `Tally.meet_all` says are due."""
+        epoch, occurrences = met
+        known = [self._people.get(key) if pid is None else pid for key, pid in zip(keys, pids, strict=True)]
+        return self._simulator(epoch).batch(images, keys, epoch, occurrences=occurrences, pids=known, out=out)
+
     def _counted(self, item: Any) -> int:
         """Return what an item of `delivered` is counted by."""
         if not isinstance(item, str):
@@ -141,13 +152,14 @@ class Counted:
     def _simulator(self, epoch: int) -> Simulator:
         """Return the simulator with the probability of an epoch; the last one is kept."""
         chance = self._p(epoch) if callable(self._p) else self._p
-        if chance != self._due[0]:
+        due = self._due  # once: other threads may begin another epoch
+        if chance != due[0]:
             if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not 0 <= chance <= 1:
                 raise UsageError(f"p: expected a number from 0 to 1, found {chance!r}.", f"The epoch is {epoch}.")
             base = self._base
             recipe = Recipe.of(base.recipe, probability=float(chance))
-            self._due = (chance, Simulator(recipe, base.seed, base.pool, base.bank))
-        return self._due[1]
+            self._due = due = (chance, Simulator(recipe, base.seed, base.pool, base.bank))
+        return due[1]
 
     def __repr__(self) -> str:
         chance = "" if self._p is None else f", p={self._p!r}"

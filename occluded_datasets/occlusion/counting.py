@@ -76,6 +76,14 @@ class Tally:
         finally:
             self._lock.release()
 
+    def meet_all(self, keys: Iterable[int]) -> tuple[int, list[int]]:
+        """Return the epoch and, as `meet` does one after the other, how often each key was met before in it."""
+        self._acquire()
+        try:
+            return self.epoch, [self._add(key, 1) for key in keys]
+        finally:
+            self._lock.release()
+
     def state(self) -> dict[str, Any]:
         """Return the epoch and the (key, count) pairs, ascending; ready for JSON."""
         self._acquire()

@@ -213,6 +213,28 @@ def rendered(pixels: Any, wide: int, high: int, left: int, top: int, w: int, h: 
 
 
 @_compiled
+def resized(pixels: Any, w: int, h: int) -> Any:
+    """Return pixels, shape (H, W, 3), at another size, as `blend.resized` does: columns first, as most are enlarged."""
+    near, right = _taps(pixels.shape[1], w, 0, w)
+    rows, down = _taps(pixels.shape[0], h, 0, h)
+    first, last = rows[0], min(rows[h - 1] + np.uint64(2), np.uint64(pixels.shape[0]))
+    lines = np.empty((pixels.shape[0], 3 * w), np.int32)
+    for j in range(first, last):
+        for i in range(w):
+            far = near[i] + np.uint64(right[i] > 0)
+            for c in range(3):
+                value = np.int32(pixels[j, near[i], c])
+                lines[j, 3 * i + c] = value * np.int32(ONE) + (np.int32(pixels[j, far, c]) - value) * right[i]
+    patch = np.empty((h, 3 * w), np.uint8)
+    for j in range(h):
+        upper, lower, share = lines[rows[j]], lines[rows[j] + np.uint64(down[j] > 0)], np.int32(down[j])
+        line = patch[j]
+        for i in range(3 * w):
+            line[i] = (upper[i] * np.int32(ONE) + (lower[i] - upper[i]) * share + np.int32(HALF)) >> np.int32(16)
+    return patch.reshape(h, w, 3)
+
+
+@_compiled
 def composite(
     image: Any, mask: Any, level: Any, wide: int, high: int, left: int, top: int, x: int, y: int, w: int, h: int
 ) -> None:

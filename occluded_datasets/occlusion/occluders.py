@@ -71,6 +71,7 @@ class Job(NamedTuple):
     words: Words
     pool: Pool | None
     pid: int | None
+    kernel: Any = None
 
 
 Filled = tuple["Pixels", str]
@@ -105,13 +106,13 @@ def _tape() -> Pixels:
 
 def _self_background(job: Job, box: Box) -> Filled:
     window = _window(job, box, job.image)
-    return _enlarged(job.image, window, box), f"self/{window.x}:{window.y}:{window.w}:{window.h}"
+    return _enlarged(job, job.image, window, box), f"self/{window.x}:{window.y}:{window.w}:{window.h}"
 
 
 def _other_background(job: Job, box: Box) -> Filled:
     source, pixels = _other(job)
     window = _window(job, box, pixels)
-    return _enlarged(pixels, window, box), f"{source}/{window.x}:{window.y}:{window.w}:{window.h}"
+    return _enlarged(job, pixels, window, box), f"{source}/{window.x}:{window.y}:{window.w}:{window.h}"
 
 
 def _strip(job: Job, box: Box) -> Filled:
@@ -121,7 +122,7 @@ def _strip(job: Job, box: Box) -> Filled:
     high, wide = job.image.shape[:2]
     x, y = box.x * width // wide, box.y * height // high
     window = Box(x, y, max(1, box.w * width // wide), max(1, box.h * height // high)).clipped(width, height)
-    return _enlarged(pixels, window, box), f"{source}/{window.x}:{window.y}:{window.w}:{window.h}"
+    return _enlarged(job, pixels, window, box), f"{source}/{window.x}:{window.y}:{window.w}:{window.h}"
 
 
 CONTENT: Mapping[str, Callable[[Job, Box], Filled]] = {
@@ -134,6 +135,9 @@ CONTENT: Mapping[str, Callable[[Job, Box], Filled]] = {
 }
 """Kinds that fill a rectangle."""
 
+PLAIN = ("constant", "noise", "random-erasing")
+"""Those among them that compute no pixel, so that there is nothing to compile."""
+
 
 def _window(job: Job, box: Box, pixels: Pixels) -> Box:
     """Return a piece of background: at an upper corner, a share of the width wide, of the box's shape."""
@@ -145,9 +149,9 @@ def _window(job: Job, box: Box, pixels: Pixels) -> Box:
     return Box(x, min(height - h, below(job.words[4], height // 10 + 1)), w, h)
 
 
-def _enlarged(pixels: Pixels, window: Box, box: Box) -> Pixels:
-    part = pixels[window.y : window.y + window.h, window.x : window.x + window.w]
-    return resized(np.ascontiguousarray(part), box.w, box.h)
+def _enlarged(job: Job, pixels: Pixels, window: Box, box: Box) -> Pixels:
+    part = np.ascontiguousarray(pixels[window.y : window.y + window.h, window.x : window.x + window.w])
+    return resized(part, box.w, box.h) if job.kernel is None else job.kernel.resized(part, box.w, box.h)
 
 
 def _other(job: Job) -> tuple[str, Pixels]:

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..hashing import pixel_digest
 from .fitting import Canvas
 from .keyed import PPM, Key, below, choose
-from .occluders import CONTENT, Items
+from .occluders import PLAIN, Items
 from .pool import Pool
 from .recipe import POOLED, Arm, Recipe
 from .work import Record, Sources, Work
@@ -139,8 +139,9 @@ class Simulator:
         copies: Sequence[int] | int = 0,
         *,
         occurrences: Sequence[int] | int = 0,
-        pids: Sequence[int] | None = None,
+        pids: Sequence[int | None] | None = None,
         persons: Sequence[Pixels] | None = None,
+        out: tuple[Pixels, Pixels] | None = None,
     ) -> Batch:
         """Return pictures of one size occluded, each with the same pixels as in a single call.
 
@@ -152,10 +153,12 @@ class Simulator:
             One pixel_sha256 a picture.
         copies, occurrences : sequence of int or int
             One a picture, or one for all.
-        pids : sequence of int, optional
-            One identity a picture.
+        pids : sequence of int or None, optional
+            One identity a picture, None where it is not known.
         persons : sequence of numpy.ndarray, optional
             One mask a picture, shape (H, W).
+        out : tuple of numpy.ndarray, optional
+            Where to put pictures, which may be `images` themselves, and masks; C-contiguous.
 
         Examples
         --------
@@ -168,29 +171,35 @@ class Simulator:
         """
         if len({one.shape for one in images}) > 1:
             raise UsageError("images: expected pictures of one size.", "Found several.", "call the simulator for each")
-        out = np.array(images, order="C")
-        count = len(out)
+        if out is None:
+            done = np.array(images, order="C")
+            masks = np.zeros(done.shape[:3], np.uint8)
+        else:
+            done, masks = out
+            if done is not images:
+                np.copyto(done, images)
+            masks.fill(0)
+        count = len(done)
         for name, given in (("keys", keys), ("copies", copies), ("occurrences", occurrences), ("pids", pids)):
             if given is not None and not isinstance(given, int) and len(given) != count:
                 raise UsageError(f"{name}: expected {count}, one a picture, found {len(given)}.")
-        masks = np.zeros(out.shape[:3], np.uint8)
         records = []
         for index in range(count):
             own = None if persons is None else persons[index]
             if index == 0 or own is not None:
-                _check(out[index], own)
+                _check(done[index], own)
             records.append(
                 self._occlude(
-                    out[index],
+                    done[index],
                     masks[index],
-                    pixel_digest(out[index]) if keys is None else keys[index],
+                    pixel_digest(done[index]) if keys is None else keys[index],
                     copies if isinstance(copies, int) else int(copies[index]),
                     occurrences if isinstance(occurrences, int) else int(occurrences[index]),
-                    None if pids is None else int(pids[index]),
+                    None if pids is None or (pid := pids[index]) is None else int(pid),
                     own,
                 )
             )
-        return Batch(out, masks, records)
+        return Batch(done, masks, records)
 
     def _occlude(
         self,
@@ -218,7 +227,7 @@ class Simulator:
             )
         canvas = Canvas.of(out.shape[1], out.shape[0], person if arm.of == "person" else None)
         self._done += 1
-        kernel = _kernel() if self._done > PATIENCE and arm.occluder not in CONTENT else None
+        kernel = _kernel() if self._done > PATIENCE and arm.occluder not in PLAIN else None
         work = Work(key, arm, canvas, self._sources[number], pid, kernel)
         if arm.occluder == "random-erasing":
             return work.erase(out, mask)

@@ -90,7 +90,7 @@ class Work(NamedTuple):
 
     def _job(self, out: Pixels, number: int) -> Job:
         words = () if self.arm.occluder == "constant" else self.key.words("content", number)
-        return Job(out, self.arm, words, self.sources.pool, self.pid)
+        return Job(out, self.arm, words, self.sources.pool, self.pid, self.kernel)
 
     def _one(self, out: Pixels, mask: Pixels, number: int, shape: Words, target: int) -> tuple[str, Box]:
         arm, canvas = self.arm, self.canvas

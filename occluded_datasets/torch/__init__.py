@@ -9,7 +9,8 @@ from __future__ import annotations
 from .batch import OccludeBatch
 from .bridges import register_torchreid
 from .datasets import ReidDataset
-from .loading import Loader, loader, normalized
+from .loading import Loader, loader
+from .normalizing import normalized
 from .paired import PairedOcclusionDataset
 from .samplers import EpochSampler, RandomIdentitySampler
 from .transforms import Occlude

@@ -12,6 +12,7 @@ from ..errors import InputError, MissingPackageError, UnknownNameError, UsageErr
 from ..images import to_pillow
 from ..manifest import Manifest, read_picture
 from ..occlusion.counting import Tally, whole
+from .buffers import Buffers
 from .labels import NO_LABEL, label_map, read_label_map, require_same, write_label_map
 from .pictures import channels_first
 from .rows import BODIES, HELP, Digests, Rows
@@ -117,6 +118,7 @@ class ReidDataset(Arrays):
             given = labels if isinstance(labels, Mapping) else read_label_map(labels)
             require_same(given, self.label_map, "labels" if isinstance(labels, Mapping) else str(labels))
         self.labels = self._labels()
+        self._buffers = Buffers()
         self._skipped = Tally(min(len(self), SKIPPED)) if on_error == "skip" else None
 
     def _labels(self) -> npt.NDArray[np.int64]:
@@ -194,7 +196,7 @@ class ReidDataset(Arrays):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return several samples, their pictures gathered at once; the fetcher of PyTorch calls this."""
-        found, pictures = self._read([whole_index(index, len(self)) for index in indices])
+        found, pictures = self._read(whole_indices(indices, len(self)))
         return [self._sample(index, pixels) for index, pixels in zip(found, pictures, strict=True)]
 
     def batch(self, indices: Sequence[int]) -> Any:
@@ -208,17 +210,30 @@ class ReidDataset(Arrays):
             makes of the samples.
         """
         torch = require_torch("batch")
-        if self.transform or self.as_tuple or self.kind not in {"tensor", "image"}:
+        if not self.batched:
             return torch.utils.data.default_collate(self.__getitems__(indices))
-        found, pictures = self._read([whole_index(index, len(self)) for index in indices])
-        rows, at = self._rows, np.array(found, np.int64)
+        found, pictures = self.gathered(indices)
+        return {"image": torch.from_numpy(pictures).permute(0, 3, 1, 2), **self.facts(found)}
+
+    @property
+    def batched(self) -> bool:
+        """Whether `batch` makes a batch as a whole: its work is then outside Python, and threads can share it."""
+        return not (self.transform or self.as_tuple) and self.kind in {"tensor", "image"}
+
+    def gathered(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.int64], Pixels]:
+        """Return the indices that could be read, from 0, shape (B,), and their pictures, shape (B, H, W, 3)."""
+        found, pictures = self._read(whole_indices(indices, len(self)))
+        return np.array(found, np.int64), _stacked(pictures)
+
+    def facts(self, at: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return what a batch of the rows `at` says of them beside their pictures."""
+        torch, rows = require_torch("batch"), self._rows
         return {
-            "image": torch.from_numpy(_stacked(pictures)).permute(0, 3, 1, 2),
             "pid": torch.from_numpy(rows.pids[at]),
             "label": torch.from_numpy(self.labels[at]),
             "camid": torch.from_numpy(rows.camids[at].astype(np.int64)),
-            "body": [BODIES[body] for body in rows.bodies[at]],
-            "image_id": [rows.image_ids[index] for index in found],
+            "body": [BODIES[body] for body in rows.bodies[at].tolist()],
+            "image_id": rows.image_ids.many(at),
             "index": torch.from_numpy(at),
         }
 
@@ -239,7 +254,10 @@ class ReidDataset(Arrays):
         """Return the indices that could be read, and their pictures."""
         rows = self._rows
         if rows.store is not None and rows.places is not None and rows.store.kind == "pixels":
-            return indices, rows.store.gather(rows.places[indices])
+            places = rows.places[indices]
+            return indices, rows.store.gather(
+                places, self._buffers.empty((len(places), *rows.store.images.shape[1:]), np.uint8)
+            )
         found, pictures = [], []
         for index in indices:
             try:
@@ -283,6 +301,13 @@ def whole_index(item: Any, count: int) -> int:
     if not -count <= index < count:
         raise IndexError(f"index {index}: the dataset has {count} samples")
     return index % count
+
+
+def whole_indices(items: Sequence[Any], count: int) -> list[int]:
+    """Return what `whole_index` makes of each."""
+    if {*map(type, items)} == {int} and min(items) >= 0 and max(items) < count:
+        return list(items)
+    return [whole_index(item, count) for item in items]
 
 
 def require_torch(what: str) -> Any:

@@ -1,21 +1,24 @@
-"""`loader`: batches of a dataset, by this process from a pixel store and by worker processes from files."""
+"""`loader`: batches of a dataset, by threads where they are made as a whole, else by worker processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from ..errors import UsageError
 from ..scan import cores
+from .ahead import ahead
 from .datasets import require_torch
+from .normalizing import Normalizer, figures
 from .rows import HELP
 from .samplers import EpochSampler, RandomIdentitySampler
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-VIEWS = ("image", "clean", "occluded")
-"""What is normalised of a batch."""
+THREADS = 2
+"""Threads that ``auto`` takes at most: what is left in Python is done by one at a time."""
+
+OF_PROCESSES = {"multiprocessing_context", "prefetch_factor", "persistent_workers", "worker_init_fn", "timeout"}
+"""Options that only worker processes have: who gives one is given processes."""
 
 
 class Batches:
@@ -50,14 +53,22 @@ class Loader:
         Which indices, in which order.
     workers : int
         Worker processes; 0: this process does it.
+    threads : int
+        Threads of this process that make batches ahead; 0: each is made when it is asked for.
     """
 
     def __init__(
-        self, dataset: Any, sampler: EpochSampler, workers: int, normalize: tuple[Any, Any] | None, options: Any
+        self,
+        dataset: Any,
+        sampler: EpochSampler,
+        workers: int,
+        threads: int,
+        normalize: tuple[Any, Any] | None,
+        options: Any,
     ) -> None:
         torch = require_torch("loader")
-        self.dataset, self.sampler, self.workers = dataset, sampler, workers
-        self._received, self._normalize = 0, normalize
+        self.dataset, self.sampler, self.workers, self.threads = dataset, sampler, workers, threads
+        self._received, self._normalize = 0, None if normalize is None else Normalizer(*normalize)
         options = {
             "persistent_workers": workers > 0,
             "collate_fn": as_it_is,
@@ -82,9 +93,24 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of the epoch; after `load_state_dict`, those that were not received yet."""
         self._received = self.sampler.received
-        for batch in self._inner:
+        made = ahead(self._jobs(), self.threads) if self.threads else map(self._shown, self._inner)
+        for batch in made:
             self._received += 1
-            yield batch if self._normalize is None else normalized(batch, *self._normalize)
+            yield batch
+
+    def _jobs(self) -> Iterator[Callable[[], Any]]:
+        """Yield what makes each batch; visits are counted here, in order, so that threads change no picture."""
+        meet = getattr(self.dataset, "meet", None)
+        for indices in self.sampler:
+            met = (meet(indices),) if meet else ()
+            yield partial(self._made, indices, *met)
+
+    def _made(self, indices: Sequence[int], *met: Any) -> Any:
+        batch = self._shown(self._inner.collate_fn(self.dataset.batch(indices, *met)))
+        return pinned(batch) if self._inner.pin_memory else batch
+
+    def _shown(self, batch: Any) -> Any:
+        return batch if self._normalize is None else self._normalize(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the epoch stands, ready for JSON: after the batches that were received, not loaded ahead."""
@@ -118,6 +144,7 @@ def loader(
     workers: int | str = "auto",
     normalize: bool | tuple[Sequence[float], Sequence[float]] | None = None,
     *,
+    threads: int | None = None,
     seed: int = 0,
     body_aware: bool = False,
     camera_aware: bool = False,
@@ -136,11 +163,14 @@ def loader(
     identities, instances : int, optional
         People a batch and pictures a person, by `RandomIdentitySampler`; else all pictures, shuffled.
     workers : int or "auto"
-        Worker processes. ``auto`` is none for a pixel store, where processes would only copy what is in memory, and
-        else one a core, up to eight.
+        Worker processes. ``auto`` is none but two threads where batches are made as a whole, and one a core, up to
+        eight, where pictures go through Python one by one: with a transform, tuples or another kind.
     normalize : bool or (mean, std), optional
-        Make ``image``, ``clean`` and ``occluded`` float32, (x / 255 - mean) / std by channel, as they are received;
-        True is ImageNet's. To do it on another device, call `normalized` on the batch there.
+        Make ``image``, ``clean`` and ``occluded`` float32, (x / 255 - mean) / std by channel; True is ImageNet's. To do
+        it on another device, call `normalized` on the batch there.
+    threads : int, optional
+        Threads of this process that make batches ahead, instead of worker processes. The same batches in the same
+        order for any number.
     seed, body_aware, camera_aware, rank, world
         As of the samplers.
     **options
@@ -174,46 +204,7 @@ def loader(
         sampler = RandomIdentitySampler(
             dataset, people, each, seed, body_aware=body_aware, camera_aware=camera_aware, **place
         )
-    return Loader(dataset, sampler, _workers(workers, dataset), _figures(normalize), options)
-
-
-def normalized(batch: dict[str, Any], mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
-    """Return the batch with its pictures float32, (x / 255 - mean) / std by channel, on the device where they are.
-
-    Examples
-    --------
-    >>> import torch  # doctest: +SKIP
-    >>> batch = {"image": torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)}  # doctest: +SKIP
-    >>> normalized(batch, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))["image"].unique()  # doctest: +SKIP
-    tensor([1.])
-    """
-    torch = require_torch("normalized")
-    new = dict(batch)
-    for name in VIEWS:
-        value = batch.get(name)
-        if value is None or value.dtype != torch.uint8:
-            continue
-        figures = [[1 / (255 * one) for one in std], [-middle / one for middle, one in zip(mean, std, strict=True)]]
-        new[name] = _scaled(value, *torch.tensor(figures, device=value.device))
-    return new
-
-
-def _scaled(value: Any, scale: Any, shift: Any) -> Any:
-    """Return pictures, (B, 3, H, W), times `scale` plus `shift`, (3,), float32, in the same memory order."""
-    torch = require_torch("normalized")
-    last = value.permute(0, 2, 3, 1)
-    if last.is_contiguous():
-        # Rows of pixels as one axis: three channels innermost are too short a loop, by a factor of ten.
-        source = last.reshape(*last.shape[:2], -1)
-        scale, shift = (one.repeat(last.shape[2]) for one in (scale, shift))
-    else:
-        source, scale, shift = value, scale.view(3, 1, 1), shift.view(3, 1, 1)
-    done = torch.empty(source.shape, dtype=torch.float32, device=value.device)
-    # One picture after the other on a CPU: the second pass then finds it in the cache, which is five times as fast.
-    for out, one in zip(done, source, strict=True) if value.device.type == "cpu" else [(done, source)]:
-        out.copy_(one)
-        torch.addcmul(shift, out, scale, out=out)
-    return done.view(last.shape).permute(0, 3, 1, 2) if last.is_contiguous() else done
+    return Loader(dataset, sampler, *_makers(workers, threads, dataset, options), figures(normalize), options)
 
 
 def _shape(batch_size: int | None, identities: int | None, instances: int | None) -> tuple[int, int]:
@@ -228,26 +219,24 @@ def _shape(batch_size: int | None, identities: int | None, instances: int | None
     return people, each
 
 
-def _workers(workers: int | str, dataset: Any) -> int:
-    if isinstance(workers, int) and not isinstance(workers, bool) and workers >= 0:
-        return workers
-    if workers != "auto":
-        raise UsageError(f'workers {workers!r}: expected "auto" or 0 or more.')
-    store = getattr(getattr(dataset, "train", dataset), "store", None)
-    in_memory = store is not None and store.kind == "pixels" and not hasattr(dataset, "train")
-    return 0 if in_memory and not getattr(dataset, "transform", None) else min(8, cores())
+def _makers(workers: int | str, threads: int | None, dataset: Any, options: Iterable[str]) -> tuple[int, int]:
+    """Return how many processes and how many threads make batches."""
+    whole = bool(getattr(dataset, "batched", False))
+    for name, value in (("workers", workers), ("threads", threads)):
+        known = value is None if name == "threads" else value == "auto"
+        if not known and (isinstance(value, (bool, str)) or not isinstance(value, int) or value < 0):
+            default = "None" if name == "threads" else '"auto"'
+            raise UsageError(f"{name} {value!r}: expected {default} or 0 or more.")
+    if threads and (not whole or (isinstance(workers, int) and workers)):
+        found = f"workers={workers}" if whole else "a transform, tuples, or a kind that is no tensor"
+        raise UsageError("threads: they make whole batches, without worker processes.", f"Found {found}.", HELP)
+    if isinstance(workers, int):
+        return workers, threads or 0
+    if threads is not None or (whole and not OF_PROCESSES & {*options}):
+        return 0, min(THREADS, cores()) if threads is None else threads
+    return min(8, cores()), 0
 
 
-def _figures(normalize: Any) -> tuple[Any, Any] | None:
-    if normalize is None or normalize is False:
-        return None
-    if normalize is True:
-        return IMAGENET
-    try:
-        mean, std = (np.asarray(one, np.float64) for one in normalize)
-        fit = mean.shape == std.shape == (3,) and bool((std > 0).all())
-    except (TypeError, ValueError):
-        fit = False
-    if not fit:
-        raise UsageError(f"normalize {normalize!r}: expected True or (mean, std), three numbers each.")
-    return tuple(mean.tolist()), tuple(std.tolist())
+def pinned(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch with its tensors in memory that a GPU copies from without waiting."""
+    return {name: value.pin_memory() if hasattr(value, "pin_memory") else value for name, value in batch.items()}

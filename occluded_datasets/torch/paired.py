@@ -8,11 +8,11 @@ from typing import Any
 
 from ..errors import InputError, UsageError
 from ..occlusion import Pool, Recipe
-from ..occlusion.counted import Chance
+from ..occlusion.counted import Chance, Met, record_dict
 from ..occlusion.occluders import Items
-from .datasets import ReidDataset
+from .datasets import ReidDataset, require_torch, whole_indices
 from .rows import HELP, Digests
-from .wrap import occlude
+from .wrap import VIEWS, occlude
 
 
 class PairedOcclusionDataset:
@@ -29,8 +29,11 @@ class PairedOcclusionDataset:
         Without a transform: both views must be whole and uint8 when one is occluded.
     recipe, seed, p, pool, bank
         As of `Occlude`; `p` may be a function of the epoch.
+    views : sequence of str
+        Of ``clean``, ``occluded`` and ``mask``; ``("occluded",)`` is occlusion as augmentation, at less than half the
+        memory.
     transform : callable, optional
-        Given the mapping of ``clean``, ``occluded`` and ``mask``, returns the one that takes its place: so one crop can
+        Given the mapping of the views, returns the one that takes its place: so one crop can
         be made of all three.
 
     Examples
@@ -56,15 +59,16 @@ class PairedOcclusionDataset:
         p: Chance = None,
         pool: Pool | None = None,
         bank: Items | None = None,
+        views: Sequence[str] = VIEWS,
         transform: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         if not isinstance(train, ReidDataset) or train.transform or train.as_tuple:
             found = type(train).__name__ if not isinstance(train, ReidDataset) else "one with transform= or as_tuple="
             raise UsageError("train: expected a ReidDataset of plain samples.", f"Found {found}.", HELP)
-        self.train = train
+        self.train, self._transform = train, transform
         self._pairs = occlude(
-            train, recipe, seed, image="image", p=p, pool=pool, bank=bank, transform=transform
-        )  # fmt: skip
+            train, recipe, seed, views=views, image="image", p=p, pool=pool, bank=bank, transform=transform
+        )
 
     @property
     def labels(self) -> Any:
@@ -101,6 +105,45 @@ class PairedOcclusionDataset:
     def __len__(self) -> int:
         return len(self.train)
 
+    @property
+    def batched(self) -> bool:
+        """Whether `batch` makes a batch as a whole."""
+        return self.train.batched and not self._transform
+
+    def meet(self, indices: Sequence[int]) -> Met:
+        """Count a visit of each index: `batch` makes what these visits show, whoever calls it, and when."""
+        return self._pairs.meet(whole_indices(indices, len(self)))
+
+    def batch(self, indices: Sequence[int], met: Met | None = None) -> Any:
+        """Return a batch: the same as collating the samples, pictures channels last in memory.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Of the training set.
+        met : tuple, optional
+            What `meet` returned for them; by default they are met now.
+        """
+        torch = require_torch("batch")
+        if not self.batched:
+            return torch.utils.data.default_collate(self.__getitems__(indices))
+        indices = whole_indices(indices, len(self))
+        epoch, visits = self.meet(indices) if met is None else met
+        at, clean = self.train.gathered(indices)
+        if len(at) < len(indices):
+            visits = _left(at.tolist(), indices, visits)
+        done = self._pairs.occluded(clean, at.tolist(), (epoch, visits))
+        record = torch.utils.data.default_collate([record_dict(one) for one in done.records])
+        made = {"clean": clean, "occluded": done.images, "mask": done.masks}
+        views = {view: torch.from_numpy(made[view]) for view in self._pairs.views}
+        return {
+            **{view: one if view == "mask" else one.permute(0, 3, 1, 2) for view, one in views.items()},
+            "fraction": record["occluded_fraction"],
+            "record": record,
+            "occluders": record["occluders"],
+            **self.train.facts(at),
+        }
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return the pair at `index`."""
         sample = self._pairs[index]
@@ -122,3 +165,9 @@ class PairedOcclusionDataset:
                 f"None of {len(indices)} pictures of a batch can be read.", "", "occreid-prepare verify MANIFEST --full"
             )
         return found
+
+
+def _left(found: Sequence[int], indices: Sequence[int], visits: Sequence[int]) -> list[int]:
+    """Return the visits of the indices that were found; both are in one order."""
+    rest = iter(zip(indices, visits, strict=True))
+    return [next(visit for index, visit in rest if index == one) for one in found]

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import UnknownNameError, UsageError
-from ..occlusion import Pool, Recipe
-from ..occlusion.counted import Chance, Counted, record_dict
+from ..hashing import pixel_digest
+from ..occlusion import Batch, Pool, Recipe
+from ..occlusion.counted import Chance, Counted, Met, record_dict
 from ..occlusion.keyed import PPM
 from ..occlusion.occluders import Items
+from .buffers import Buffers
 from .pictures import opened
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
 
 VIEWS = ("clean", "occluded", "mask")
 HELP = "see docs/tasks/occlude-in-training.md"
@@ -46,6 +55,7 @@ class OccludedDataset(Counted):
             raise UsageError(f"into={into!r}: expected one of the views {tuple(views)}.")
         super().__init__(recipe, seed, p=p, pool=pool, bank=bank, capacity=max(1, len(dataset)))
         self.dataset, self.views, self._image = dataset, tuple(views), image
+        self._buffers = Buffers()
         self._into, self._transform, self._key, self._pid = into, transform, key, pid
 
     def __len__(self) -> int:
@@ -66,6 +76,21 @@ class OccludedDataset(Counted):
         if self._into:
             sample = self._put(sample, extra[self._into])
         return _appended(sample, {**extra, "fraction": done.record.realised / PPM, "record": record_dict(done.record)})
+
+    def meet(self, indices: Sequence[int]) -> Met:
+        """Count a visit of each index, and return the epoch and how often each was visited before in it."""
+        return self._tally.meet_all(map(self._counted, indices))
+
+    def occluded(self, pixels: Pixels, indices: Sequence[int], met: Met) -> Batch:
+        """Return the pictures at `indices`, whose pixels are given, shape (N, H, W, 3), as those visits show them.
+
+        They and their masks lie in memory that is used again once nobody holds it; where no clean view is asked for,
+        the pixels given are written to.
+        """
+        keys = [self._named(index) or pixel_digest(one) for index, one in zip(indices, pixels, strict=True)]
+        pids = [self._pid(index) for index in indices] if self._pid else [None] * len(keys)
+        made = self._buffers.empty(pixels.shape, np.uint8) if "clean" in self.views else pixels
+        return self._occlude_all(pixels, keys, met, pids, (made, self._buffers.empty(pixels.shape[:3], np.uint8)))
 
     def _counted(self, item: Any) -> int:
         """Return an index from 0 to the length, of one that may count from the end."""

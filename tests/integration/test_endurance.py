@@ -69,9 +69,9 @@ def held(batches: Loader) -> Held:
     return Held(memory, files, segments)
 
 
-def grown(data: Any, workers: int) -> Held:
+def grown(data: Any, **makers: int) -> Held:
     """Return what 160 epochs add to what 40 left."""
-    batches = loader(data, 10, workers=workers)
+    batches = loader(data, 10, **makers)
 
     def epochs(first: int, last: int) -> Held:
         for epoch in range(first, last):
@@ -98,16 +98,16 @@ def told() -> None:
         pytest.skip("no Pss_Shmem in /proc/self/smaps_rollup")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("makers", [{"workers": 0}, {"workers": 2}, {"threads": 2}], ids=str)
 @pytest.mark.parametrize("kind", ["files", "pairs"])
-def test_nothing_is_left_behind(made: Manifest, kind: str, workers: int) -> None:
-    """From files alone, and pairs from a store; in this process, and in two workers that live through all epochs."""
+def test_nothing_is_left_behind(made: Manifest, kind: str, makers: dict[str, int]) -> None:
+    """From files alone, and pairs from a store; in this process, its threads, and workers that live through all epochs."""
     assert made.path
     if kind == "files":
         data: Any = ReidDataset(made, size=SIZE)
     else:
         data = PairedOcclusionDataset(ReidDataset(made, store=made.path.parents[2] / "pixels"), "afpb", seed=7)
-    found = grown(data, workers)
+    found = grown(data, **makers)
     assert not too_much(found), found
 
 
@@ -117,7 +117,7 @@ def test_a_leak_is_caught(made: Manifest, what: str, workers: int) -> None:
     assert made.path
     data = Leaking(made, store=made.path.parents[2] / "pixels")
     data.what = what
-    assert what in too_much(grown(data, workers))
+    assert what in too_much(grown(data, workers=workers))
     for one in getattr(data, "kept", []):
         if what == "files":
             os.close(one)

@@ -143,14 +143,18 @@ def test_normalize(made: Manifest, places: dict[str, Store | None]) -> None:
 
 
 def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
-    """None where a map is gathered from; some where files are decoded or pictures occluded."""
-    assert loader(ReidDataset(made, store=places["pixels"])).workers == 0
+    """Threads where a batch is made as a whole; processes where each picture goes through Python."""
+    plain = [ReidDataset(made, store=store, size=SIZE) for store in places.values()]
+    for data in (*plain, *map(PairedOcclusionDataset, plain)):
+        assert (loader(data).workers, loader(data).threads > 0) == (0, True)
+        assert (loader(data, workers=2).workers, loader(data, workers=2).threads) == (2, 0)
+    assert loader(plain[0], prefetch_factor=3).workers > 0
     for data in (
-        ReidDataset(made, size=SIZE),
-        ReidDataset(made, store=places["encoded"], size=SIZE),
-        PairedOcclusionDataset(ReidDataset(made, store=places["pixels"])),
+        ReidDataset(made, size=SIZE, kind="array"),
+        ReidDataset(made, transform=np.asarray, size=SIZE),
+        PairedOcclusionDataset(plain[0], transform=dict),
     ):
-        assert loader(data).workers > 0
+        assert (loader(data).workers > 0, loader(data).threads) == (True, 0)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +166,8 @@ def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
         ({"identities": 9, "instances": 2}, "Expected 9 or more, found 8"),
         ({"normalize": (1, 2)}, "three numbers each"),
         ({"normalize": ((0, 0, 0), (1, 1, 0))}, "three numbers each"),
+        ({"threads": -1}, "threads -1: expected None or 0"),
+        ({"threads": 1, "workers": 1}, "without worker processes. Found workers=1"),
         ({"body_aware": True}, "give identities= and instances="),
         ({"camera_aware": True}, "camera_aware: .*give identities= and instances="),
         ({"rank": 2, "world": 2}, "rank 2, world 2: expected the rank below the world"),
@@ -180,16 +186,16 @@ def test_mistakes(made: Manifest, given: dict[str, Any], message: str) -> None:
         loader(ReidDataset(made, size=SIZE), **given)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_picture_is_named_or_counted(tmp_path: Path, workers: int) -> None:
-    """In the middle of an epoch, through worker processes too."""
+@pytest.mark.parametrize("given", [{"workers": 0}, {"workers": 2}, {"threads": 2}], ids=str)
+def test_a_bad_picture_is_named_or_counted(tmp_path: Path, given: dict[str, int]) -> None:
+    """In the middle of an epoch, through worker processes and threads too."""
     loose = small(tmp_path, 2)
     name = loose.frame["image_id"][11]
     Path(pictures_of(loose)[11].path).write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match=name):
-        epoch_of(loader(ReidDataset(loose), 7, workers=workers), 0)
+        epoch_of(loader(ReidDataset(loose), 7, **given), 0)
     for data in (plain := ReidDataset(loose, on_error="skip"), PairedOcclusionDataset(plain)):
-        assert len(epoch_of(loader(data, 7, workers=workers), 0)) == 29
+        assert len(epoch_of(loader(data, 7, **given), 0)) == 29
     assert plain.skipped == {name: 2}
 
 

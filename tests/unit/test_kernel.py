@@ -19,6 +19,8 @@ CASES = {
     "of a person": {"occluder": "bank", "fraction": [0.1, 0.6], "of": "person"},
     "stages": {"occluder": "bank", "fraction": [0.05, 0.9], "feather": 0.1, "colour_match": 0.5, "shadow": 0.5},
     "several": {"occluder": "bank", "fraction": [0.2, 0.8], "count": [1, 3]},
+    "background": {"occluder": "self-background", "fraction": [0.05, 0.6], "feather": 0.1},
+    "strip": {"occluder": "strip", "fraction": [0.05, 0.6]},
     "person": {"occluder": "person", "fraction": [0.1, 0.5], "placement": "entering"},
 }
 
@@ -56,6 +58,18 @@ def test_bilinear_is_opencvs_bit_exact_one(kernel: Any) -> None:
         (left, w), (top, h) = window(rng, wide), window(rng, high)
         expected = blend.resized(pixels, wide, high)[top : top + h, left : left + w]
         assert (kernel.rendered(pixels, wide, high, left, top, w, h) == expected).all(), (pixels.shape, high, wide)
+
+
+def test_enlarging_by_columns_first_is_the_same(kernel: Any) -> None:
+    """A whole picture at any other size: `blend.resized` to the byte."""
+    rng = np.random.default_rng(3)
+    for _ in range(1000):
+        pixels, (high, wide) = rng.integers(0, 256, (*sizes(rng), 3), np.uint8), sizes(rng)
+        assert (kernel.resized(pixels, wide, high) == blend.resized(pixels, wide, high)).all(), (
+            pixels.shape,
+            high,
+            wide,
+        )
 
 
 def test_composite_is_resize_blend_and_mask(kernel: Any) -> None:

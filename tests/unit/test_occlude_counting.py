@@ -45,6 +45,15 @@ def wait(tally: Tally, go: Any, queue: Any) -> None:
     queue.put(tally.meet(7))
 
 
+def test_many_meetings_are_as_many_single_ones() -> None:
+    """Repeats within the list count, and what was met before."""
+    one, many = Tally(9), Tally(9)
+    keys = [3, 5, 3, 3]
+    for _ in range(2):
+        assert many.meet_all(keys) == (0, [one.meet(key)[1] for key in keys])
+    assert many.state() == one.state()
+
+
 def test_a_running_process_sees_a_new_epoch() -> None:
     """What persistent workers need: the epoch and fresh counts reach a process that runs already."""
     context = get_context("fork")

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from storekit import small
 
@@ -322,6 +323,7 @@ def test_texts_are_what_went_in() -> None:
     """Slashes, none, empty and other scripts come back."""
     texts = ["a/b/c.jpg", "c", "", "a/é/字.png", "a/", "/x"]
     assert [Texts(texts)[index] for index in range(len(texts))] == texts
+    assert Texts(texts).many(np.array([5, 0, 3, 2])) == ["/x", "a/b/c.jpg", "a/é/字.png", ""]
 
 
 def test_without_torch(made: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
