@@ -15,7 +15,8 @@ from ..hashing import key
 from ..manifest import Manifest, fingerprint, from_frame
 from ..protocol import split
 from ..torch import PairedOcclusionDataset, ReidDataset, loader, normalized
-from ..torch.loading import IMAGENET, Loader
+from ..torch.loading import Loader
+from ..torch.normalizing import IMAGENET
 from .config import CLEAN_VIEW, HELP, Config
 
 if TYPE_CHECKING:

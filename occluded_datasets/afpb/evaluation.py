@@ -15,7 +15,7 @@ from ..manifest import Manifest
 from ..protocol import Protocol, find_protocol, split
 from ..scan import Progress
 from ..torch import ReidDataset, normalized
-from ..torch.loading import IMAGENET
+from ..torch.normalizing import IMAGENET
 from .data import HIDDEN_BODIES
 from .runs import Run
 

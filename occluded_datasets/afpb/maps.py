@@ -18,7 +18,7 @@ from ..hashing import key
 from ..manifest import Manifest
 from ..scan import Progress
 from ..torch import ReidDataset
-from ..torch.loading import IMAGENET
+from ..torch.normalizing import IMAGENET
 from .model import Afpb
 from .runs import Run
 

@@ -23,7 +23,7 @@ from occluded_datasets.manifest import Manifest, pictures_of, read_picture  # no
 from occluded_datasets.occlusion import Simulator  # noqa: E402
 from occluded_datasets.store import pack  # noqa: E402
 from occluded_datasets.torch import normalized  # noqa: E402
-from occluded_datasets.torch.loading import IMAGENET  # noqa: E402
+from occluded_datasets.torch.normalizing import IMAGENET  # noqa: E402
 from occluded_datasets.torch.samplers import RandomIdentitySampler  # noqa: E402
 from occluded_datasets.twin import twin  # noqa: E402
 

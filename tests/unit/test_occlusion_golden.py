@@ -135,6 +135,8 @@ partial-crop/stages 899bbacb9277518e
 partial-crop/several 899bbacb9277518e
 partial-crop/of-person 0f58b8029e197216
 preset/afpb ae9ef5ca7c58acb6
+preset/afpb-wide cbd3834d2ada11a3
+preset/afpb-wide-noise cb468dc92ae1e55a
 preset/bank d1b740230d58b6ef
 preset/mixed 6d49382c85662592
 preset/partial-crop 8bfe8bedf57f5265
