@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import OccludedDatasetsError, UsageError
 from ..scan import cores
 from .ahead import ahead
 from .datasets import require_torch
@@ -21,6 +21,13 @@ OF_PROCESSES = {"multiprocessing_context", "prefetch_factor", "persistent_worker
 """Options that only worker processes have: who gives one is given processes."""
 
 
+class Failed:
+    """What a worker process says in place of a batch."""
+
+    def __init__(self, error: OccludedDatasetsError) -> None:
+        self.error = error
+
+
 class Batches:
     """A dataset whose items are whole batches, so that a store is asked once a batch."""
 
@@ -28,6 +35,16 @@ class Batches:
         self.dataset = dataset
 
     def __getitem__(self, indices: Sequence[int]) -> Any:
+        from torch.utils.data import get_worker_info
+
+        try:
+            return self._batch(indices)
+        except OccludedDatasetsError as error:
+            if get_worker_info() is None:
+                raise
+            return Failed(error)  # PyTorch would put the worker's traceback into its message
+
+    def _batch(self, indices: Sequence[int]) -> Any:
         if hasattr(self.dataset, "batch"):
             return self.dataset.batch(indices)
         from torch.utils.data import default_collate
@@ -110,6 +127,8 @@ class Loader:
         return pinned(batch) if self._inner.pin_memory else batch
 
     def _shown(self, batch: Any) -> Any:
+        if isinstance(batch, Failed):
+            raise batch.error
         return batch if self._normalize is None else self._normalize(batch)
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,7 +147,11 @@ class Loader:
         UsageError
             If the state is of another sampler or dataset.
         """
-        if "sampler" not in state or ("dataset" in state) != hasattr(self.dataset, "state_dict"):
+        if (
+            not isinstance(state, Mapping)
+            or "sampler" not in state
+            or ("dataset" in state) != hasattr(self.dataset, "state_dict")
+        ):
             raise UsageError("The state is not of this loader.", "Expected what state_dict returns.", HELP)
         self.sampler.load_state_dict(state["sampler"])
         if "dataset" in state:
