@@ -59,8 +59,10 @@ def command(
     """
     require_torch()
     config = config_of(config_file, size, parameters)
+    from ...afpb.ranks import keep_memory
     from ...afpb.training import train
 
+    keep_memory()
     loaded = load_manifest(manifest, root, sources)
     with progress_bar() as tell:
         run = train(

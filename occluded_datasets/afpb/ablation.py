@@ -22,6 +22,7 @@ from .config import CLEAN_VIEW, ONE_VIEW, Config
 from .data import HIDDEN_BODIES, training_rows
 from .evaluation import Described, describe, evaluate_run
 from .levels import level_scores
+from .ranks import keep_memory
 from .runs import Run, write_json
 from .training import train
 
@@ -226,6 +227,7 @@ def arm_config(plan: Plan, arm: Arm, seed: int) -> Config:
 def run_arm(plan: Plan, folder: Path, name: str, config: Config, threads: int) -> None:
     """Train one arm with one seed, and score it on each test, where that is not done yet."""
     torch.set_num_threads(threads)
+    keep_memory()
     own = folder / name
     run = train(plan.train, own, config, store=folder / "store", start=plan.start, resume=own.exists())
     record: dict[str, Any] = {"scores": {}, "occlusion_auroc": {}, "shared": {}}

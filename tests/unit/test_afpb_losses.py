@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -110,3 +113,10 @@ def test_the_schedule_rises_falls_and_ends_near_zero() -> None:
     assert rates[0] < 0.06
     assert rates[-1] < 0.001
     assert {learning_rate(Config(lr=0.5, schedule="constant"), step, 9, 3) for step in range(9)} == {0.5}
+
+
+def test_kept_memory_is_asked_for_where_the_library_can() -> None:
+    """Under glibc; elsewhere nothing is done. In a process of its own: it is of the whole process."""
+    code = "from occluded_datasets.afpb.ranks import keep_memory; print(keep_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(platform.libc_ver()[0] == "glibc" and sys.platform == "linux")
