@@ -150,14 +150,14 @@ def test_no_module_can_unpickle() -> None:
 
 
 def test_no_switch_turns_a_guard_off() -> None:
-    """The product reads three variables of the environment, and none of them is about a check."""
+    """The product reads six variables of the environment, three of them ``torchrun``'s, and none is about a check."""
     package = Path(occluded_datasets.__file__).parent
     code = [path for folder in (package, package.parent / "cli") for path in folder.rglob("*.py")]
     lines = [
         line for path in code for line in path.read_text("utf-8").splitlines() if re.search(r"environ|getenv", line)
     ]
     names = set(re.findall(r"[A-Z][A-Z_]{3,}", " ".join(lines)))
-    assert names == {"OCCREID_ROOT", "PASSWORD_VARIABLE", "COLUMNS"}
+    assert names == {"OCCREID_ROOT", "PASSWORD_VARIABLE", "COLUMNS", "RANK", "WORLD_SIZE", "LOCAL_RANK"}
 
 
 LAYOUTS = {

@@ -30,10 +30,10 @@ from occluded_datasets.twin import twin  # noqa: E402
 WHOLE = Simulator.__call__
 CONFIG = Config(
     backbone="tiny", weights="none", height=48, width=24, occlusion="afpb-wide", train_protocol="afpb-nshot-1",
-    identities=6, instances=4, epochs=120, lr=2e-2, pad=2, bnneck=True, obc_weight=1.0,
+    identities=6, instances=4, epochs=200, lr=1e-2, pad=2, bnneck=True, obc_weight=3.0,
 )  # fmt: skip
-RANK1, REAL, SIMULATED = 0.36, 0.7, 0.7
-"""The level: chance is 1 in 12, 0.5 and 0.5; the last number of each fault below says what it was when written."""
+RANK1, REAL, SIMULATED = 0.32, 0.66, 0.75
+"""The level: chance is 1 in 12, 0.5 and 0.5. Three seeds reached 0.41 to 0.47, 0.75 to 0.82 and 0.86 to 0.89."""
 
 
 class Level(NamedTuple):
@@ -137,5 +137,4 @@ def test_a_broken_part_is_seen(
     """Loss weight, label map, simulator, sampler: broken once each, the level is not reached."""
     fault(monkeypatch)
     found = level(folder, tmp_path / "run")
-    print(fault.__name__, found)
     assert not found.reached, found

@@ -176,6 +176,7 @@ def test_tuples_with_views(made: Manifest) -> None:
     data = ReidDataset(frame, manifest=made, kind="array")
     assert data.tuples(views=True) == [(*row[:2], 0, 0) for row in data.tuples()]
     frame["camid"] = frame["pid"].map({1: 6, 2: 2, 3: 6, 4: 4}).astype("Int64")
+    frame["camid_source"] = "filename"
     data = ReidDataset(frame, manifest=made, kind="array")
     number = {6: 2, 2: 0, 4: 1}
     assert data.tuples(views=True) == [(path, label, number[cam], 0) for path, label, cam in data.tuples()]
