@@ -22,12 +22,11 @@ from occluded_datasets.afpb.training import train  # noqa: E402
 from occluded_datasets.manifest import Manifest, pictures_of, read_picture  # noqa: E402
 from occluded_datasets.occlusion import Simulator  # noqa: E402
 from occluded_datasets.store import pack  # noqa: E402
-from occluded_datasets.torch import normalized  # noqa: E402
+from occluded_datasets.torch import PairedOcclusionDataset, normalized  # noqa: E402
 from occluded_datasets.torch.normalizing import IMAGENET  # noqa: E402
 from occluded_datasets.torch.samplers import RandomIdentitySampler  # noqa: E402
 from occluded_datasets.twin import twin  # noqa: E402
 
-WHOLE = Simulator.__call__
 CONFIG = Config(
     backbone="tiny", weights="none", height=48, width=24, occlusion="afpb-wide", train_protocol="afpb-nshot-1",
     identities=6, instances=4, epochs=200, lr=1e-2, pad=2, bnneck=True, obc_weight=3.0,
@@ -77,7 +76,7 @@ def simulated(run: Run, manifest: Manifest) -> float:
     """Return how well the occlusion head tells whole pictures of test people from what the simulator makes of them."""
     rows = manifest.frame[manifest.frame["body"].eq("full") & ~manifest.frame["pid"].isin(list(run.label_map))]
     whole = [read_picture(one, CONFIG.size) for one in pictures_of(replace(manifest, frame=rows))]
-    occluded = [WHOLE(Simulator("afpb-wide", 1), one).image for one in whole]
+    occluded = [Simulator("afpb-wide", 1)(one).image for one in whole]
     pixels = torch.from_numpy(np.stack(whole + occluded)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         logits = run.model()(normalized({"image": pixels}, *IMAGENET)["image"]).occlusion.numpy()
@@ -113,11 +112,13 @@ def other_labels(patch: pytest.MonkeyPatch) -> None:
 
 def no_occluder(patch: pytest.MonkeyPatch) -> None:
     """The simulator says that it put something in front, and did not."""
+    whole = PairedOcclusionDataset.batch
 
-    def broken(self: Simulator, image: Any, *args: Any, **options: Any) -> Any:
-        return WHOLE(self, image, *args, **options)._replace(image=image)
+    def broken(self: PairedOcclusionDataset, *given: Any) -> Any:
+        found = whole(self, *given)
+        return {**found, "occluded": found["clean"].clone()}
 
-    patch.setattr(Simulator, "__call__", broken)
+    patch.setattr(PairedOcclusionDataset, "batch", broken)
 
 
 def one_person_at_a_time(patch: pytest.MonkeyPatch) -> None:
