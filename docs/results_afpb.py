@@ -20,6 +20,20 @@ from typing import Any
 from occluded_datasets import __version__
 from occluded_datasets.afpb.outcome import markdown
 
+COMMANDS = """
+```
+occreid-prepare build market-1501 --variant train-only --raw Market-1501-train.zip --root data
+occreid-prepare build partial-reid --raw Partial-REID_Dataset.zip --root data
+occreid-prepare simulate data/market-1501 --out occ-dev --benchmark market-1501-occ-v1-dev
+occreid-afpb ablate --train data/market-1501 --hold-out market-1501-occ-v1-dev --test data/partial-reid \\
+  --protocol transfer-all-occluded-probe --protocol transfer-all-partial-probe --levels occ-dev/manifest.csv \\
+  --arm baseline --arm noise --arm simulator --arm afpb --seeds 3 --backbone efficientnet-lite0 --label-smoothing 0.1 \\
+  --start-epochs 8 --epochs 2 --lr 1e-4 --out runs/transfer
+occreid-afpb ablate --train data/partial-reid --train-protocol afpb-nshot-1 --protocol afpb-nshot-1 \\
+  --protocol afpb-nshot-2 --protocol afpb-nshot-5 --arm baseline --arm simulator --arm obc --arm afpb --seeds 3 \\
+  --backbone efficientnet-lite0 --weights runs/start/model.pt --label-smoothing 0.1 --epochs 6 --out runs/in-domain
+```
+"""
 PAGE = Path(__file__).parent / "results-afpb.md"
 SHOWN = (
     "occlusion", "obc_weight", "label_smoothing", "identities", "instances", "epochs", "lr", "schedule", "hold_out",
@@ -61,6 +75,10 @@ def page(options: argparse.Namespace) -> str:
     parts += ["`occreid-prepare published`.", ""]
     if options.notes:
         parts += [options.notes.read_text("utf-8").strip(), ""]
+    parts += [
+        "The commands; `runs/start` is the folder `start` of the first ablation. docs/results_afpb.py makes this page.",
+        COMMANDS,
+    ]
     parts += ["## Market-1501 to Partial-REID", "", *setting(transfer), ""]
     parts += [markdown(transfer).partition("\n\n")[2].strip(), ""]
     parts += ["![Contrasts with their intervals](images/afpb-contrasts.png)", ""]

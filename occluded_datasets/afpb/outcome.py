@@ -258,7 +258,7 @@ def _contrast_figure(figure_class: Any, found: Mapping[str, Any]) -> bytes:
         axes.axvline(0, color="#999999", linewidth=1)
         axes.set_xlabel(f"{metric}, points (95 % over identities and seeds)")
         axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
-        axes.invert_yaxis()
+    axes.invert_yaxis()  # both share it
     return _png(figure)
 
 
