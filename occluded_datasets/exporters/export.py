@@ -91,9 +91,9 @@ def export(
     >>> folder = tempfile.mkdtemp()
     >>> tree = twin("partial-reid", folder + "/twin", ids=2).tree
     >>> built = od.build("partial-reid", tree, folder, allow_subset=True)
-    >>> done = export(od.load("partial-reid", folder), "fast-reid", folder + "/sets", "transfer-all-partial-probe")
-    >>> done.rows, done.reader
-    ({'train': 0, 'query': 10, 'gallery': 10}, 'PartialREID')
+    >>> done = export(od.load("partial-reid", folder), "tuples", folder + "/lists", "transfer-all-partial-probe")
+    >>> done.rows, done.cameras
+    ({'train': 0, 'query': 10, 'gallery': 10}, 'invented for query, gallery')
     """
     if to not in FORMATS:
         raise UnknownNameError.of("format", to, FORMATS, "occreid-prepare export --help")
