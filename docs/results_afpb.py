@@ -39,6 +39,7 @@ SHOWN = (
     "occlusion", "obc_weight", "label_smoothing", "identities", "instances", "epochs", "lr", "schedule", "hold_out",
     "train_protocol",
 )  # fmt: skip
+NOTES = Path(__file__).parent / "results-afpb-notes.md"
 IMAGES = Path(__file__).parent / "images"
 
 
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--in-domain", type=Path, help="folder of the ablation within one set")
     parser.add_argument("--control", nargs="*", default=[], type=Path, help="score records of shuffled labels")
     parser.add_argument("--floor", nargs="*", default=[], type=Path, help="score records of the histogram")
-    parser.add_argument("--notes", type=Path, help="what a person says of it, in Markdown")
+    parser.add_argument("--notes", type=Path, default=NOTES, help="what a person says of it, in Markdown")
     parser.add_argument("--write", action="store_true", help="write docs/results-afpb.md")
     options = parser.parse_args()
     text = page(options)
