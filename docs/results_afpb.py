@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from occluded_datasets import __version__
-from occluded_datasets.afpb.outcome import markdown
+from occluded_datasets.afpb.tables import markdown
 
 COMMANDS = """
 ```

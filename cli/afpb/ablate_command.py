@@ -19,14 +19,15 @@ ROWS = ("baseline", "noise", "simulator", "obc", "afpb")
 @click.command("ablate")
 @click.option("--train", "manifest", required=True, metavar="MANIFEST", help="Training set: a path or a dataset id.")
 @click.option("--test", "tested", metavar="MANIFEST", help="Test set; by default the training set.")
-@click.option("--protocol", "protocols", required=True, multiple=True, metavar="NAME", help="May be repeated.")
+@click.option("--protocol", "protocols", multiple=True, metavar="NAME", help="Of the test set; may be repeated.")
 @click.option(
     "--levels", metavar="MANIFEST", help="A benchmark's set that `simulate --benchmark` made of --train: mAP by level."
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for all runs.")
 @click.option(
     "--arm", "arms", multiple=True, metavar="NAME",
-    help="baseline, noise, simulator, obc, afpb, erasing or noise-obc; may be repeated. By default the first five.",
+    help="baseline, noise, simulator, obc, afpb, erasing or noise-obc, or a variant (afpb:obc_weight=1,lr=1e-3); may "
+    "be repeated. By default the first five.",
 )  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each arm.")
 @click.option(
@@ -81,11 +82,16 @@ def command(
       occreid-afpb ablate --train data/market-1501/manifest.csv --test data/partial-reid/manifest.csv \\
         --protocol transfer-all-occluded-probe --seeds 3 --backbone efficientnet-lite0 --start-epochs 8 \\
         --epochs 2 --lr 1e-4 --out runs/ablation
+      occreid-afpb ablate --train data/market-1501 --hold-out market-1501-occ-v1-dev --levels occ-dev/manifest.csv \\
+        --arm afpb --arm afpb:obc_weight=1 --arm afpb:occlusion=thin.json --seeds 1 --out runs/weights
     """
+    if not protocols and levels is None:
+        raise click.UsageError("--protocol or --levels: expected at least one, found neither: nothing would be scored")
     require_torch()
     config = config_of(config_file, size, {**parameters, "occlusion": occlusion})
     from ...afpb.ablation import Plan, Test, ablate
-    from ...afpb.outcome import markdown, write_outcome
+    from ...afpb.outcome import write_outcome
+    from ...afpb.tables import markdown
 
     train = load_manifest(manifest, root, sources)
     test = train if tested is None else load_manifest(tested, root, sources)

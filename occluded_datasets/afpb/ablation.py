@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import torch
 
 from ..benchmark import find_benchmark
-from ..errors import UnknownNameError, UsageError
+from ..errors import UsageError
 from ..files import storage_errors, write_atomic
 from ..manifest import Manifest
 from ..scan import Progress, cores
 from ..store import pack
+from .arms import HELP, arms_of
 from .config import CLEAN_VIEW, ONE_VIEW, Config
 from .data import HIDDEN_BODIES, training_rows
 from .evaluation import Described, describe, evaluate_run
@@ -26,62 +27,7 @@ from .ranks import keep_memory
 from .runs import Run, write_json
 from .training import train
 
-HELP = "occreid-afpb ablate --help"
 SCORES, LEVELS = "scores.json", "levels.csv"
-
-
-class Arm(NamedTuple):
-    """What one row of the ablation is.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    words : str
-        What the second view is, and which losses count.
-    occlusion : str
-        ``clean``, or a recipe's part in it: ``simulator``, ``noise``, ``erasing``.
-    obc : bool
-        Whether the occluded / non-occluded loss counts.
-    paper : str
-        The row of the paper that it is after; empty: ours.
-    """
-
-    name: str
-    words: str
-    occlusion: str
-    obc: bool
-    paper: str = ""
-
-
-ARMS = {
-    one.name: one
-    for one in (
-        Arm("baseline", "second view clean", "clean", obc=False, paper="ResNet-50"),
-        Arm("noise", "second view under the simulator's own boxes, filled with noise", "noise", obc=False),
-        Arm(
-            "simulator",
-            "second view from the occlusion simulator",
-            "simulator",
-            obc=False,
-            paper="+Occlusion Simulator",
-        ),
-        Arm(
-            "obc", "second view clean, and OBC on the set's own folders", "clean", obc=True, paper="+Multi-task losses"
-        ),
-        Arm("afpb", "second view from the occlusion simulator, and OBC", "simulator", obc=True, paper="AFPB"),
-        Arm("erasing", "second view under canonical random erasing", "erasing", obc=False),
-        Arm("noise-obc", "as noise, and OBC", "noise", obc=True),
-    )
-}
-CONTRASTS = {
-    "content": ("simulator", "noise"),
-    "obc": ("afpb", "simulator"),
-    "afpb": ("afpb", "baseline"),
-    "simulator": ("simulator", "baseline"),
-    "erasing": ("afpb", "erasing"),
-}
-"""Differences that are looked at, by name: first arm less second arm."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +67,7 @@ class Plan:
     base : Config
         What all arms share; its ``occlusion`` is the simulator's recipe and its ``obc_weight`` that of arms with OBC.
     arms : sequence of str
-        Of `ARMS`.
+        Names, or variants, as `arm_of` reads them.
     seeds : int
         0, 1, ...: of order, augmentation, occlusion and new weights of each arm alike.
     noise : str
@@ -185,15 +131,20 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
         If there is no such arm, or a run in the folder is of another config.
     """
     folder = Path(out)
-    configs = {(arm, seed): arm_config(plan, ARMS[arm], seed) for arm, seed in _cells(plan)}
+    arms = arms_of(plan.arms)
+    configs = {(arm, seed): arms[arm].config(plan.base, plan.noise, seed) for arm, seed in _cells(plan)}
     undefined = _undefined(plan)
+    if set(plan.arms) <= set(undefined):
+        raise UsageError(f"No arm can be run: {'; '.join(undefined.values())}.", "", HELP)
     pack(plan.train, folder / "store", plan.base.size)
     plan = _started(plan, folder)
     work = [one for one in configs if one[0] not in undefined]
     jobs = jobs or (1 if torch.cuda.is_available() else min(cores(), len(work)))
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         waiting = [
-            pool.submit(run_arm, plan, folder, f"{arm}-{seed}", configs[arm, seed], max(1, cores() // jobs))
+            pool.submit(
+                run_arm, plan, folder, f"{arms[arm].folder}-{seed}", configs[arm, seed], max(1, cores() // jobs)
+            )
             for arm, seed in work
         ]
         try:
@@ -215,13 +166,6 @@ def _started(plan: Plan, folder: Path) -> Plan:
     place = folder / "start"
     train(plan.train, place, config, store=folder / "store", resume=place.exists())
     return replace(plan, start=place)
-
-
-def arm_config(plan: Plan, arm: Arm, seed: int) -> Config:
-    """Return the config of an arm: the base but for what the arm names, and the seed."""
-    recipe = {"clean": CLEAN_VIEW, "simulator": plan.base.occlusion, "noise": plan.noise, "erasing": "random-erasing"}
-    weight = plan.base.obc_weight if arm.obc else 0.0
-    return replace(plan.base, occlusion=recipe[arm.occlusion], obc_weight=weight, seed=seed)
 
 
 def run_arm(plan: Plan, folder: Path, name: str, config: Config, threads: int) -> None:
@@ -265,16 +209,13 @@ def _cells(plan: Plan) -> Iterator[tuple[str, int]]:
     if plan.seeds < 1:
         raise UsageError(f"seeds {plan.seeds}: expected 1 or more.", "", HELP)
     for seed in range(plan.seeds):
-        for arm in plan.arms:
-            if arm not in ARMS:
-                raise UnknownNameError.of("arm", arm, ARMS, HELP)
-            yield arm, seed
+        yield from ((arm, seed) for arm in plan.arms)
 
 
 def _undefined(plan: Plan) -> dict[str, str]:
     """Return the arms that this training set cannot have, with the reason."""
     body = set(training_rows(plan.train, plan.base)["body"])
-    if "obc" not in plan.arms or (body & set(HIDDEN_BODIES) and "full" in body):
+    if body & set(HIDDEN_BODIES) and "full" in body:
         return {}
     reason = f"the training rows are of {', '.join(sorted(body))} bodies alone: OBC has nothing to tell apart"
-    return {"obc": reason}
+    return {text: reason for text in plan.arms if text.partition(":")[0] == "obc"}

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     Values = npt.NDArray[np.float64]
 
 REPLICATES = 10_000
+METRICS = {"rank-1": "rank1", "mAP": "ap"}
+"""What contrasts are taken of: its name, and the column by probe."""
+
+HEADLINE = "headline"
+"""The kinds that count in a benchmark's headline, together."""
+
+SHOWN = {"rank-1": ("cmc", "1"), "rank-5": ("cmc", "5"), "mAP": ("map",)}
+"""What is shown of a score: its name, and where a record has it."""
 
 
 class Interval(NamedTuple):

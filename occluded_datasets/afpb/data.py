@@ -13,6 +13,8 @@ from ..benchmark import find_benchmark, parts_of
 from ..errors import UsageError
 from ..hashing import key
 from ..manifest import Manifest, fingerprint, from_frame
+from ..occlusion import Pool
+from ..occlusion.recipe import POOLED
 from ..protocol import split
 from ..torch import PairedOcclusionDataset, ReidDataset, loader, normalized
 from ..torch.loading import Loader
@@ -100,6 +102,11 @@ class Batches:
         A packed store of the manifest at the config's size.
     device : torch.device
         Where batches go.
+
+    Attributes
+    ----------
+    pool : Pool or None
+        Where a recipe that puts other people in front takes them from: the same rows, so never a held-out person.
     """
 
     def __init__(
@@ -111,7 +118,8 @@ class Batches:
             pixels = (self.train.pixel_sha256[index] for index in range(len(self.train)))
             self.train.labels = shuffled(self.train.labels, pixels, config.seed)
         recipe = config.recipe()
-        pairs = PairedOcclusionDataset(self.train, recipe, seed=config.seed) if recipe else None
+        self.pool = Pool.of(manifest, rows=rows) if recipe and recipe.kinds & set(POOLED) else None
+        pairs = PairedOcclusionDataset(self.train, recipe, seed=config.seed, pool=self.pool) if recipe else None
         self.loader: Loader = loader(
             pairs or self.train, identities=config.identities, instances=config.instances, workers=0, seed=config.seed
         )

@@ -338,6 +338,7 @@ def _facts(
             "twin": bool(manifest.header.get("twin", False)),
         },
         "recipe": recipe.id if recipe else None,
+        "pool": trainer.batches.pool.hash if trainer.batches.pool else None,
         "weights": {"source": trainer.made.source, "sha256": trainer.made.sha256},
         "start": None
         if origin is None

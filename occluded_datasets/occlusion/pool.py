@@ -20,6 +20,7 @@ from .keyed import below
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
     from ..manifest import Manifest
 
@@ -67,23 +68,25 @@ class Pool:
         self.hash = merge_digests(hashlib.sha256(row.encode()).digest() for row in rows)
 
     @classmethod
-    def of(cls, manifest: Manifest, masks: Path | None = None) -> Pool:
+    def of(cls, manifest: Manifest, masks: Path | None = None, rows: pd.DataFrame | None = None) -> Pool:
         """Return the pool of a manifest's training rows.
 
         Parameters
         ----------
         manifest : Manifest
-            Rows of split ``train`` with body ``full`` are taken, junk and distractors never.
+            Rows with body ``full`` are taken, junk and distractors never.
         masks : Path, optional
             A folder with the mask of each picture: its path with the suffix ``.png``. Rows without one are left out.
+        rows : pandas.DataFrame, optional
+            The rows of the manifest that are trained on; by default those of split ``train``.
 
         Raises
         ------
         UsageError
             If no row may give an occluder.
         """
-        frame = manifest.frame
-        rows = frame[(frame["split"] == "train") & (frame["body"] == "full") & ~frame["role"].isin(NOBODY)]
+        frame = manifest.frame[manifest.frame["split"] == "train"] if rows is None else rows
+        rows = frame[(frame["body"] == "full") & ~frame["role"].isin(NOBODY)]
         people: dict[int, list[Source]] = {}
         names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
         cells = zip(*(rows[name] for name in names), strict=True)
@@ -97,7 +100,7 @@ class Pool:
         if len(people) < 2:
             raise UsageError(
                 f"{manifest.dataset}: no occluders can be cut from this manifest.",
-                f"Expected full-body rows of split train of two identities or more, found {len(people)} identities"
+                f"Expected full-body training rows of two identities or more, found {len(people)} identities"
                 + (f" with masks in {masks}." if masks else "."),
                 "name a set with a training part: --pool MANIFEST",
             )

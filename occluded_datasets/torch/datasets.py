@@ -138,6 +138,10 @@ class ReidDataset(Arrays):
         """The identities as published, shape (N,)."""
         return self._rows.pids
 
+    def pid_of(self, index: int) -> int:
+        """Return the identity at `index`, as published: a pool of other people leaves it out."""
+        return int(self._rows.pids[index])
+
     @property
     def camids(self) -> npt.NDArray[np.int32]:
         """The cameras, shape (N,); -1 where there is none."""

@@ -56,7 +56,8 @@ class OccludedDataset(Counted):
         super().__init__(recipe, seed, p=p, pool=pool, bank=bank, capacity=max(1, len(dataset)))
         self.dataset, self.views, self._image = dataset, tuple(views), image
         self._buffers = Buffers()
-        self._into, self._transform, self._key, self._pid = into, transform, key, pid
+        self._into, self._transform, self._key = into, transform, key
+        self._pid = pid or getattr(dataset, "pid_of", None)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -182,8 +183,8 @@ def occlude(
         From an index to the picture's pixel_sha256, which saves the hashing. By default ``dataset.pixel_sha256[index]``
         where there is such a thing, else the hash is computed.
     pid : callable, optional
-        From an index to the identity in the pool's numbering (not a relabelled one); by default it is known by the
-        pixels.
+        From an index to the identity in the pool's numbering (not a relabelled one). By default ``dataset.pid_of``
+        where there is such a method, as a `ReidDataset` has it, else the identity is known by the pixels.
 
     Raises
     ------

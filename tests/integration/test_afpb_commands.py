@@ -42,7 +42,7 @@ def test_without_pytorch_the_line_that_installs_it_is_said() -> None:
     assert 'pip install "occluded-datasets[torch]"' in json.loads(done.stdout)["error"]["next"]
 
 
-def options(made: object) -> list[str]:
+def options() -> list[str]:
     """Return what makes a run small."""
     return [
         "--backbone", "tiny", "--weights", "none", "--size", "32x16", "--identities", "2", "--instances", "2",
@@ -57,7 +57,7 @@ def test_train_and_evaluate(afpb: Callable[..., Any], tmp_path: Path) -> None:
 
     made = small(tmp_path, ids=6)
     path = made.manifest.path
-    done = afpb("train", "--train", path, "--out", tmp_path / "run", "--store", made.store, *options(made), "--json")
+    done = afpb("train", "--train", path, "--out", tmp_path / "run", "--store", made.store, *options(), "--json")
     assert done.code == 0, done.err
     assert done.json()["training"]["identities"] == 3
     out = tmp_path / "score.json"
@@ -70,7 +70,7 @@ def test_train_and_evaluate(afpb: Callable[..., Any], tmp_path: Path) -> None:
     told = afpb("evaluate", tmp_path / "run", path, "--protocol", "afpb-nshot-1", "--bootstrap", "0")
     assert "OBC AUROC" in told.out
     assert afpb("evaluate", tmp_path / "none", path, "--protocol", "afpb-nshot-1").code == 2
-    again = afpb("train", "--train", path, "--out", tmp_path / "run", "--store", made.store, *options(made))
+    again = afpb("train", "--train", path, "--out", tmp_path / "run", "--store", made.store, *options())
     assert again.code == 2
     assert "--resume" in again.err
 
@@ -82,7 +82,7 @@ def test_a_config_file_stands_below_options(afpb: Callable[..., Any], tmp_path: 
 
     made = small(tmp_path, ids=4)
     (tmp_path / "c.json").write_text('{"backbone": "tiny", "weights": "none", "epochs": 7, "obc_weight": 0.5}')
-    given = ["--train", made.manifest.path, "--store", made.store, "--config", tmp_path / "c.json", *options(made)]
+    given = ["--train", made.manifest.path, "--store", made.store, "--config", tmp_path / "c.json", *options()]
     assert afpb("train", *given, "--out", tmp_path / "run").code == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["obc_weight"], config["epochs"], config["height"]) == (0.5, 1, 32)
@@ -92,6 +92,10 @@ def test_a_config_file_stands_below_options(afpb: Callable[..., Any], tmp_path: 
     assert "obc_weight" in done.err
 
 
+VARIANT = "afpb:schedule=constant"
+ARMS = ("baseline", "simulator", "obc", "afpb", VARIANT)
+
+
 def test_ablate(afpb: Callable[..., Any], tmp_path: Path) -> None:
     """Rows that differ as they say, every seed, contrasts; what is finished is kept; what is undefined is said."""
     pytest.importorskip("torch")
@@ -99,43 +103,48 @@ def test_ablate(afpb: Callable[..., Any], tmp_path: Path) -> None:
 
     made = small(tmp_path, ids=6)
     given = ["--train", made.manifest.path, "--protocol", "afpb-nshot-1", "--seeds", 2, "--out", tmp_path / "abl"]
-    given += [
-        "--arm",
-        "baseline",
-        "--arm",
-        "simulator",
-        "--arm",
-        "obc",
-        "--arm",
-        "afpb",
-        "--jobs",
-        1,
-        "--start-epochs",
-        1,
-    ]
-    done = afpb("ablate", *given, *options(made), "--json")
+    given += ["--jobs", 1, "--start-epochs", 1]
+    for arm in ARMS:
+        given += ["--arm", arm]
+    done = afpb("ablate", *given, *options(), "--json")
     assert done.code == 0, done.err
     found = done.json()
     assert found == json.loads((tmp_path / "abl" / "ablation.json").read_text())
     test = found["tests"]["partial-reid/afpb-nshot-1"]
-    assert {arm: len(one["seeds"]) for arm, one in test["arms"].items()} == dict.fromkeys(
-        ("baseline", "simulator", "obc", "afpb"), 2
-    )
+    assert {arm: len(one["seeds"]) for arm, one in test["arms"].items()} == dict.fromkeys(ARMS, 2)
     assert len(set(found["pictures_seen"].values())) == 1
-    assert set(test["contrasts"]) == {"obc", "afpb", "simulator"}
+    assert set(test["contrasts"]) == {"obc", "afpb", "simulator", VARIANT}
     assert test["contrasts"]["afpb"]["mAP"]["low"] <= test["contrasts"]["afpb"]["mAP"]["high"]
     configs = {
-        arm: json.loads((tmp_path / "abl" / f"{arm}-1" / "config.json").read_text())
-        for arm in ("baseline", "simulator", "obc", "afpb")
+        arm: json.loads((tmp_path / "abl" / f"{arm.replace(':', '_')}-1" / "config.json").read_text()) for arm in ARMS
     }
-    differing = {name for name in configs["afpb"] if len({str(one[name]) for one in configs.values()}) > 1}
-    assert differing == {"occlusion", "obc_weight"}
+    named = [configs[arm] for arm in ARMS if arm != VARIANT]
+    assert {name for name in named[0] if len({str(one[name]) for one in named}) > 1} == {"occlusion", "obc_weight"}
+    afpb_config, varied = configs["afpb"], configs[VARIANT]
+    assert {name for name in varied if varied[name] != afpb_config[name]} == {"schedule"}
     text = (tmp_path / "abl" / "ablation.md").read_text()
     assert "| afpb: afpb less baseline |" in text
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "abl").glob("*/model.pt")}
-    assert len(before) == 9
-    assert afpb("ablate", *given, *options(made)).code == 0
+    assert len(before) == 11
+    assert afpb("ablate", *given, *options()).code == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "abl").glob("*/model.pt")} == before
+
+
+def test_ablate_says_what_is_missing(afpb: Callable[..., Any], tmp_path: Path) -> None:
+    """Nothing to score, an arm that is none: before anything is trained or written."""
+    pytest.importorskip("torch")
+    from afpbkit import small
+
+    path = small(tmp_path, ids=4).manifest.path
+    done = afpb("ablate", "--train", path, "--out", tmp_path / "abl", *options())
+    assert done.code == 2
+    assert "nothing would be scored" in done.err
+    given = ["ablate", "--train", path, "--protocol", "afpb-nshot-1", "--out", tmp_path / "abl", *options()]
+    for arm, words in (("afpb:obc_wieght=1", "obc_weight"), ("afbp", "afpb"), ("afpb:lr=quick", "lr=quick")):
+        done = afpb(*given, "--arm", arm)
+        assert done.code == 2
+        assert words in done.err
+    assert not (tmp_path / "abl").exists()
 
 
 def test_obc_alone_is_undefined_on_whole_bodies(tmp_path: Path) -> None:

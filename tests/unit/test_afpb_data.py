@@ -54,6 +54,20 @@ def test_an_occluded_view_keeps_its_identity_and_is_labelled_occluded(made: tupl
     assert own == pytest.approx(bodies, abs=0.1)  # the set has pictures of both kinds itself
 
 
+def test_people_in_front_are_of_the_training_rows(made: tuple[Manifest, Path]) -> None:
+    """Of other identities than the picture's, and never of one that is held out."""
+    config = Config.of({"occlusion": "person"}, BASE)
+    rows = training_rows(made[0], config)
+    batches = Batches(rows, made[0], config, made[1], torch.device("cpu"))
+    assert batches.pool is not None
+    assert set(batches.pool.pids) == set(rows["pid"]) < set(made[0].frame["pid"])
+    owner = dict(zip(made[0].frame["image_id"], made[0].frame["pid"], strict=True))
+    for raw in batches.loader:
+        for occluder, pid in zip(raw["occluders"], raw["pid"].tolist(), strict=True):
+            assert owner[occluder] in set(rows["pid"]) - {pid}
+    assert Batches(rows, made[0], BASE, made[1], torch.device("cpu")).pool is None
+
+
 def test_a_clean_second_view_has_the_labels_of_the_first(made: tuple[Manifest, Path]) -> None:
     """Only the crop and the mirroring differ."""
     batch = first(made, occlusion="clean")
