@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import occluded_datasets as od
 from occluded_datasets import catalog
 from occluded_datasets.manifest import Manifest, header_of, to_frame, to_text
 from occluded_datasets.twin.plan import plan
@@ -108,6 +109,24 @@ def cheap_tree() -> Callable[..., Path]:
         return out / facts.tree
 
     return write
+
+
+@pytest.fixture(scope="module")
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cheap_tree: Callable[..., Path]
+) -> Callable[..., Manifest]:
+    """Return a function that gives a set of as many identities as the test's module says, built once."""
+    known: dict[tuple[str, str | None], Manifest] = {}
+
+    def make(dataset: str, variant: str | None = None) -> Manifest:
+        if (dataset, variant) not in known:
+            folder = tmp_path_factory.mktemp("set")
+            tree = cheap_tree(dataset, variant, request.module.IDENTITIES, folder)
+            done = od.build(dataset, tree, folder / "data", variant, allow_subset=True)
+            known[dataset, variant] = od.load(done.manifest)
+        return known[dataset, variant]
+
+    return make
 
 
 DEFAULTS = {

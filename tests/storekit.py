@@ -10,6 +10,7 @@ import occluded_datasets as od
 from occluded_datasets.catalog import get
 from occluded_datasets.images import encode
 from occluded_datasets.manifest import Manifest
+from occluded_datasets.store import Store, pack
 
 
 def small(folder: Path, ids: int = 4, sizes: tuple[tuple[int, int], ...] = ((24, 12),)) -> Manifest:
@@ -24,3 +25,12 @@ def small(folder: Path, ids: int = 4, sizes: tuple[tuple[int, int], ...] = ((24,
             (tree / part.folder / f"{stem}.jpg").write_bytes(encode(pixels, ".jpg"))
     built = od.build("partial-reid", tree, folder / "data", allow_subset=True)
     return od.load(built.manifest)
+
+
+def places_of(made: Manifest, folder: Path, size: tuple[int, int]) -> dict[str, Store | None]:
+    """Return where a set's pictures can come from: its files, and a store of pixels and one of files."""
+    return {
+        "files": None,
+        "pixels": Store.open(pack(made, folder / "pixels", size).path),
+        "encoded": Store.open(pack(made, folder / "encoded", encoded=True).path),
+    }

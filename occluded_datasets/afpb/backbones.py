@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import re
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -167,13 +168,15 @@ def _timm(name: str, weights: str) -> Backbone:
     except Exception as error:  # the hub, the network and timm raise what they like
         raise _unavailable(name, error) from error
     module = _Map(network)
-    with torch.no_grad():
-        module.eval()
-        found = module(torch.zeros(1, 3, 128, 64))
+    found = module.eval()(torch.zeros(1, 3, 128, 64))
     if found.ndim != 4:
         raise UsageError(
             f"{name}: its features are no map.", f"Expected (B, C, h, w), found {tuple(found.shape)}.", HELP
         )
+    found.sum().backward()
+    for one in network.parameters():  # what stands behind the map, such as a last layer after pooling, learns nothing
+        one.requires_grad_(one.grad is not None)
+    network.zero_grad()
     if weights == IMAGENET:
         return Backbone(module, found.shape[1], f"timm {timm.__version__}, pretrained", tensors_sha256(network))
     if weights == NONE:
@@ -254,8 +257,7 @@ def _load(module: Any, found: Loaded, name: str) -> None:
     state = {key: value for key, value in state.items() if not key.startswith(HEADS)}
     expected = module.state_dict()
     if not state.keys() & expected.keys():  # as the network's authors name them
-        lite = isinstance(module, _Lite)
-        state = {f"network.{key}" if lite else key.replace("features.", "0.", 1): one for key, one in state.items()}
+        state = _prefixed(state) if isinstance(module, _Lite) else _mobile(state)
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     strange = [key for key in state if key not in expected]
     shapes = [key for key in expected if key in state and state[key].shape != expected[key].shape]
@@ -267,6 +269,39 @@ def _load(module: Any, found: Loaded, name: str) -> None:
             HELP,
         )
     module.load_state_dict(state, strict=False)
+
+
+def _prefixed(state: dict[str, Any]) -> dict[str, Any]:
+    return {f"network.{key}": one for key, one in state.items()}
+
+
+def _mobile(state: dict[str, Any]) -> dict[str, Any]:
+    """Return MobileNetV2's tensors by our names, from torchvision's or from the flat ones of files older than those.
+
+    A flat block counts its activations too: convolution, normalisation, activation, three times or, in the first block,
+    which does not widen, twice. torchvision nests all but the last pair.
+
+    Examples
+    --------
+    >>> flat = ["features.0.0.weight", "features.1.conv.0.weight", "features.1.conv.4.bias", "features.2.conv.7.bias"]
+    >>> list(_mobile(dict.fromkeys(flat)))
+    ['0.0.0.weight', '0.1.conv.0.0.weight', '0.1.conv.2.bias', '0.2.conv.3.bias']
+    >>> list(_mobile(dict.fromkeys(["features.1.conv.0.0.weight", "features.1.conv.1.weight"])))
+    ['0.1.conv.0.0.weight', '0.1.conv.1.weight']
+    """
+    blocks = {key: re.fullmatch(r"features\.(\d+)\.conv\.(\d)\.(\w+)", key) for key in state}
+    flat = any(found and found[2] == "0" for found in blocks.values())
+    renamed = {}
+    for key, one in state.items():
+        if flat and (found := blocks[key]):
+            block, place, tensor = found.groups()
+            pair, part = divmod(int(place), 3)
+            last = 1 if block == "1" else 2
+            own = f"features.{block}.conv.{f'{pair}.{part}' if pair < last else last + part}.{tensor}"
+        else:
+            own = key
+        renamed[own.replace("features.", "0.", 1)] = one
+    return renamed
 
 
 def tensors_sha256(module: Any) -> str:

@@ -23,7 +23,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     for name, test in found["tests"].items():
         lines += ["", *_table(name, test)]
     if found["levels"]:
-        lines += ["", *_kind_tables(found), "", *_level_table(found)]
+        lines += ["", *kind_tables(found), "", *_level_table(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -63,8 +63,8 @@ def _points(values: Mapping[str, float]) -> str:
     return per_cent(Interval(**values))
 
 
-def _kind_tables(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield mAP by kind of occluder, and what each contrast is there."""
+def kind_tables(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield lines of Markdown: mAP by kind of occluder, and what each contrast is there."""
     kinds = found["levels"]["kinds"]
     order = [HEADLINE, *(kind for kind in kinds if kind != HEADLINE)]
     yield "### mAP by kind of occluder, mean over its levels, held-out identities"

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from storekit import small
+from storekit import places_of, small
 
 from occluded_datasets.errors import InputError, UsageError
 from occluded_datasets.manifest import Manifest, pictures_of
 from occluded_datasets.occlusion import Simulator
-from occluded_datasets.store import Store, pack
+from occluded_datasets.store import Store
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -32,12 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 @pytest.fixture(scope="module")
 def places(made: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store | None]:
     """Return where pictures can come from."""
-    folder = tmp_path_factory.mktemp("stores")
-    return {
-        "files": None,
-        "pixels": Store.open(pack(made, folder / "pixels", SIZE).path),
-        "encoded": Store.open(pack(made, folder / "encoded", encoded=True).path),
-    }
+    return places_of(made, tmp_path_factory.mktemp("stores"), SIZE)
 
 
 def batches_of(made: Manifest, store: Store | None, *, paired: bool, **given: Any) -> Loader:

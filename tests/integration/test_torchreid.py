@@ -30,6 +30,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "tasks" / "bridges.md"
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "partial-reid" / "Partial-REID_Dataset.zip"
 pytestmark = pytest.mark.filterwarnings("ignore")  # torchreid is as old as its warnings; ours are tested elsewhere
 Sets = Callable[..., Manifest]
+IDENTITIES = 8
 
 
 @pytest.fixture(autouse=True)
@@ -39,22 +40,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, cheap_tree: Callable[..., Path]) -> Sets:
-    """Return a function that gives a set of a few identities, built once."""
-    known: dict[tuple[str, str | None], Manifest] = {}
-
-    def make(dataset: str, variant: str | None = None) -> Manifest:
-        if (dataset, variant) not in known:
-            folder = tmp_path_factory.mktemp("set")
-            tree = cheap_tree(dataset, variant, 8, folder)
-            done = od.build(dataset, tree, folder / "data", variant, allow_subset=True)
-            known[dataset, variant] = od.load(done.manifest)
-        return known[dataset, variant]
-
-    return make
 
 
 def rows_of(dataset: Any) -> set[tuple[str, int, str]]:

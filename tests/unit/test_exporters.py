@@ -24,22 +24,7 @@ from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import Protocol, find_protocol
 
 Sets = Callable[..., Manifest]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, cheap_tree: Callable[..., Path]) -> Sets:
-    """Return a function that gives a set of a few identities, built once."""
-    known: dict[tuple[str, str | None], Manifest] = {}
-
-    def make(dataset: str, variant: str | None = None) -> Manifest:
-        if (dataset, variant) not in known:
-            folder = tmp_path_factory.mktemp("set")
-            tree = cheap_tree(dataset, variant, 6, folder)
-            done = od.build(dataset, tree, folder / "data", variant, allow_subset=True)
-            known[dataset, variant] = od.load(done.manifest)
-        return known[dataset, variant]
-
-    return make
+IDENTITIES = 6
 
 
 def wanted(parts: Parts) -> set[tuple[str, int, str]]:
