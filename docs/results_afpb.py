@@ -27,8 +27,8 @@ occreid-prepare build partial-reid --raw Partial-REID_Dataset.zip --root data
 occreid-prepare simulate data/market-1501 --out occ-dev --benchmark market-1501-occ-v1-dev
 occreid-afpb ablate --train data/market-1501 --hold-out market-1501-occ-v1-dev --test data/partial-reid \\
   --protocol transfer-all-occluded-probe --protocol transfer-all-partial-probe --levels occ-dev/manifest.csv \\
-  --arm baseline --arm noise --arm simulator --arm afpb --seeds 3 --backbone efficientnet-lite0 --label-smoothing 0.1 \\
-  --start-epochs 8 --epochs 2 --lr 1e-4 --out runs/transfer
+  --arm baseline --arm noise --arm simulator --arm afpb --arm erasing --arm noise-obc --seeds 3 \\
+  --backbone efficientnet-lite0 --label-smoothing 0.1 --start-epochs 8 --epochs 2 --lr 1e-4 --out runs/transfer
 occreid-afpb ablate --train data/partial-reid --train-protocol afpb-nshot-1 --protocol afpb-nshot-1 \\
   --protocol afpb-nshot-2 --protocol afpb-nshot-5 --arm baseline --arm simulator --arm obc --arm afpb --seeds 3 \\
   --backbone efficientnet-lite0 --weights runs/start/model.pt --label-smoothing 0.1 --epochs 6 --out runs/in-domain

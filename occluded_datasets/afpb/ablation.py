@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,20 +12,21 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..benchmark import find_benchmark
+from ..benchmark import find_benchmark, parts_of
 from ..errors import UsageError
 from ..files import storage_errors, write_atomic
 from ..manifest import Manifest
+from ..protocol import find_protocol
 from ..scan import Progress, cores
 from ..store import pack
 from .arms import HELP, arms_of
 from .config import CLEAN_VIEW, ONE_VIEW, Config
 from .data import HIDDEN_BODIES, training_rows
-from .evaluation import Described, describe, evaluate_run
+from .evaluation import Described, describe, evaluate_run, shared_people, tested_rows
 from .levels import level_scores
 from .ranks import keep_memory
 from .runs import Run, write_json
-from .training import train
+from .training import finished, train
 
 SCORES, LEVELS = "scores.json", "levels.csv"
 
@@ -128,7 +129,8 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
     Raises
     ------
     UsageError
-        If there is no such arm, or a run in the folder is of another config.
+        If there is no such arm, a run in the folder is of another config, or a test shows people that would be trained
+        on: all before anything is trained.
     """
     folder = Path(out)
     arms = arms_of(plan.arms)
@@ -136,6 +138,9 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
     undefined = _undefined(plan)
     if set(plan.arms) <= set(undefined):
         raise UsageError(f"No arm can be run: {'; '.join(undefined.values())}.", "", HELP)
+    for (arm, seed), config in configs.items():
+        finished(folder / f"{arms[arm].folder}-{seed}", config, resume=True)
+    _check_tests(plan, configs.values())
     pack(plan.train, folder / "store", plan.base.size)
     plan = _started(plan, folder)
     work = [one for one in configs if one[0] not in undefined]
@@ -156,6 +161,19 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
             pool.shutdown(cancel_futures=True)
             raise
     return Ablation(folder, plan, undefined)
+
+
+def _check_tests(plan: Plan, configs: Iterable[Config]) -> None:
+    """Raise what scoring would, hours later."""
+    for parts in dict.fromkeys((config.hold_out, config.train_protocol) for config in configs):
+        chosen = replace(plan.base, hold_out=parts[0], train_protocol=parts[1])
+        people = set(training_rows(plan.train, chosen)["pid"].tolist())
+        for test in plan.tests:
+            if test.parent is None:
+                rows = tested_rows(test.manifest, find_protocol(test.manifest.dataset, test.protocol))
+            else:
+                rows = parts_of(find_benchmark(test.protocol), test.parent).probe
+            shared_people(plan.train.dataset, people, test.parent or test.manifest, rows)
 
 
 def _started(plan: Plan, folder: Path) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -112,9 +112,8 @@ def evaluate_run(
         If the protocol has no such name, or the test rows are rows that were trained on.
     """
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(manifest.dataset, protocol)
-    done = split(manifest, chosen)
-    rows = _once(done.probe, done.gallery)
-    shared = shared_people(run, manifest, rows)
+    rows = tested_rows(manifest, chosen)
+    shared = shared_people(str(run.record["training"]["dataset"]), run.label_map, manifest, rows)
     found = described or describe(run, manifest, rows, progress)
     given = {name: found.features[name] for name in rows["image_id"]}
     score = evaluate(manifest, chosen, given, declare=declaration(run), bootstrap=bootstrap)
@@ -139,8 +138,28 @@ def declaration(run: Run) -> dict[str, Any]:
     }
 
 
-def shared_people(run: Run, manifest: Manifest, rows: pd.DataFrame) -> dict[str, Any]:
-    """Return whom a run was trained on and a test set shows too.
+def tested_rows(manifest: Manifest, protocol: Protocol) -> pd.DataFrame:
+    """Return the rows that a protocol compares, probes and gallery, each once."""
+    import pandas as pd
+
+    done = split(manifest, protocol)
+    both = pd.concat([done.probe, done.gallery])
+    return both.drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
+
+
+def shared_people(trained: str, people: Iterable[int], manifest: Manifest, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return whom a model was trained on and a test set shows too.
+
+    Parameters
+    ----------
+    trained : str
+        The dataset that was trained on.
+    people : iterable of int
+        Its identities that were.
+    manifest : Manifest
+        Of the test set.
+    rows : pandas.DataFrame
+        Its rows that are compared.
 
     Returns
     -------
@@ -153,13 +172,12 @@ def shared_people(run: Run, manifest: Manifest, rows: pd.DataFrame) -> dict[str,
     UsageError
         If test pictures were trained on.
     """
-    trained = str(run.record["training"]["dataset"])
     tested = {manifest.dataset, *(str(one["parent"]) for one in manifest.header.get("lineage", []))}
     if trained in tested:
-        pids = sorted(set(rows["pid"].tolist()) & set(run.label_map))
+        pids = sorted(set(rows["pid"].tolist()) & set(people))
         if pids:
             raise UsageError(
-                f"{trained}: {len(pids)} identities of the test rows were trained on.",
+                f"{trained}: {len(pids)} identities of the test rows are trained on.",
                 f"Expected none in common; the first is pid {pids[0]}.",
                 "train with --train-protocol or --hold-out, which leave the test identities out",
             )
@@ -212,9 +230,3 @@ def auroc(values: npt.NDArray[np.floating[Any]], positive: npt.NDArray[np.bool_]
         return None
     ranks = pd.Series(values).rank().to_numpy()
     return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
-
-
-def _once(probe: pd.DataFrame, gallery: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.concat([probe, gallery]).drop_duplicates("image_id").sort_values("image_id", ignore_index=True)

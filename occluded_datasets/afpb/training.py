@@ -96,7 +96,7 @@ def train(
     """
     folder = Path(out)
     with joined() as place, place.alone(folder):
-        if (done := _found(folder, config, resume=resume)) is not None:
+        if (done := finished(folder, config, resume=resume)) is not None:
             return done
         rows = training_rows(manifest, config)
         packed = _store(manifest, folder, config, store, place)
@@ -288,7 +288,7 @@ def _seed(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int.from_bytes(key(seed, "step", rank, step)[:7], "big"))
 
 
-def _found(folder: Path, config: Config, *, resume: bool) -> Run | None:
+def finished(folder: Path, config: Config, *, resume: bool) -> Run | None:
     """Return the run that is finished here; None if there is work left.
 
     Raises

@@ -144,7 +144,29 @@ def test_ablate_says_what_is_missing(afpb: Callable[..., Any], tmp_path: Path) -
         done = afpb(*given, "--arm", arm)
         assert done.code == 2
         assert words in done.err
+    for given, words in (
+        (["--protocol", "afpb-nshot-7"], "afpb-nshot"),
+        (["--protocol", "transfer-all-occluded-probe"], "identities of the test rows are trained on"),
+    ):
+        done = afpb("ablate", "--train", path, "--out", tmp_path / "abl", *options(), *given)
+        assert done.code == 2
+        assert words in done.err
     assert not (tmp_path / "abl").exists()
+
+
+def test_ablate_looks_at_every_run_before_it_trains_one(afpb: Callable[..., Any], tmp_path: Path) -> None:
+    """A run of another config in the last seed would end it after hours."""
+    pytest.importorskip("torch")
+    from afpbkit import small
+
+    path = small(tmp_path, ids=4).manifest.path
+    taken = tmp_path / "abl" / "afpb-1"
+    taken.mkdir(parents=True)
+    (taken / "config.json").write_text('{"epochs": 7}')
+    done = afpb("ablate", "--train", path, "--protocol", "afpb-nshot-1", "--out", tmp_path / "abl", *options())
+    assert done.code == 2
+    assert "a run of another config" in done.err
+    assert [one.name for one in (tmp_path / "abl").iterdir()] == ["afpb-1"]
 
 
 def test_obc_alone_is_undefined_on_whole_bodies(tmp_path: Path) -> None:
