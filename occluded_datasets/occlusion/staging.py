@@ -67,6 +67,8 @@ class Staging:
                     self._move()
                 found = self._published()
                 if found is not None and self._same(found) and _told(found) and self._intact():
+                    if self._read("plan.json") in (None, self._stamp):  # killed while it was being removed
+                        remove_tree(self.folder)
                     yield found
                     return
                 self._require_free(found, replace)

@@ -178,6 +178,21 @@ def test_rebuilt_rows_are_scored_at_once(source: Manifest, tmp_path: Path) -> No
     assert verify(od.load(tmp_path / "again"), full=True).ok
 
 
+def test_what_a_kill_left_of_a_finished_run_is_removed(source: Manifest, tmp_path: Path) -> None:
+    """Killed while its work folder was removed, its plan first; the work of another plan stays."""
+    out = tmp_path / "occ"
+    simulate(source, out, recipe="noise", seed=7, rows_only=True)
+    expected = tree(out)
+    (out / ".simulating" / "rows").mkdir(parents=True)
+    (out / ".simulating" / "ready").write_bytes(b"")
+    assert simulate(source, out, recipe="noise", seed=7, rows_only=True).unchanged
+    assert tree(out) == expected
+    (out / ".simulating").mkdir()
+    (out / ".simulating" / "plan.json").write_text('{"another": 1}')
+    assert simulate(source, out, recipe="noise", seed=7, rows_only=True).unchanged
+    assert (out / ".simulating" / "plan.json").exists()
+
+
 @pytest.mark.kills
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 def test_random_kills_are_healed(source: Manifest, tmp_path: Path) -> None:
