@@ -82,7 +82,7 @@ def main() -> None:
     plans = {"main": Plan(train, [test], BASE, (*PLAIN, *VARIANTS, *LONGER), 1, start=start)}
     if options.other:
         other = Config.of({"backbone": options.other}, BASE)
-        plans["other"] = Plan(train, [test], other, ("baseline", "simulator"), 1, start_epochs=2)
+        plans["other"] = Plan(train, [test], other, ("baseline", "simulator"), 1, start_epochs=4)
     found = {name: _done(plan, Path(name)) for name, plan in plans.items()}
     heads = _heads(train, levels, [f"main/{arm_of(text).folder}-0" for text in ("afpb", *VARIANTS[-2:], LONGER[-1])])
     chosen = max((*PLAIN, *VARIANTS), key=lambda arm: found["main"]["levels"]["kinds"][HEADLINE][arm]["mean"])
