@@ -11,6 +11,23 @@ from .contrasts import METRICS
 from .levels import CLEAN
 
 
+def require_figures(what: str, why: str) -> Any:
+    """Return matplotlib's figure.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{what}: matplotlib is not installed.", why, 'pip install "occluded-datasets[afpb]"'
+        ) from error
+    return Figure
+
+
 def figures(found: Mapping[str, Any]) -> dict[str, bytes]:
     """Return PNG files by name: contrasts with their intervals, and mAP against the level.
 
@@ -19,15 +36,10 @@ def figures(found: Mapping[str, Any]) -> dict[str, bytes]:
     MissingPackageError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            "figures: matplotlib is not installed.", "It is optional.", 'pip install "occluded-datasets[afpb]"'
-        ) from error
-    made = {"contrasts.png": _contrast_figure(Figure, found)} if found["tests"] else {}
+    figure = require_figures("figures", "It is optional.")
+    made = {"contrasts.png": _contrast_figure(figure, found)} if found["tests"] else {}
     if found["levels"]:
-        made["levels.png"] = _level_figure(Figure, found)
+        made["levels.png"] = _level_figure(figure, found)
     return made
 
 

@@ -14,10 +14,11 @@ from ..manifest import Manifest
 from ..scan import Progress
 from ..torch import ReidDataset
 from .energy import AGAINST, DIFFERENCE, DIGITS, RUN, measure, measured
+from .figures import require_figures
 from .maps import Way, maps_of
 from .regions import choose, regions
 from .runs import Run, write_json
-from .saliency_figure import draw, require_figures
+from .saliency_figure import NEEDED, draw
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,7 @@ def saliency(
     InputError
         If a picture or a mask is missing or changed.
     """
-    require_figures()
+    require_figures(*NEEDED)
     runs = {RUN: run} if against is None else {RUN: run, AGAINST: against}
     _require_one_size(run, against)
     way, size = way or Way(), run.config.size

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingPackageError
 from .energy import shares
+from .figures import require_figures
 from .regions import OCCLUDER
 
 if TYPE_CHECKING:
@@ -23,23 +23,8 @@ BRIGHTEST = 99
 """Percentile of a map that is drawn brightest: a few pixels would leave the rest dark."""
 COLOURS = ("#35618f", "#d9822b")
 OUTLINE = "#00e5ff"
-
-
-def require_figures() -> Any:
-    """Return matplotlib's figure.
-
-    Raises
-    ------
-    MissingPackageError
-        If it is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            "saliency: matplotlib is not installed.", "It draws the maps.", 'pip install "occluded-datasets[afpb]"'
-        ) from error
-    return Figure
+NEEDED = ("saliency", "It draws the maps.")
+"""What needs matplotlib, and for what."""
 
 
 def draw(
@@ -67,7 +52,7 @@ def draw(
     height, width = pictures[0].shape[:2]
     across = CELL * len(pictures) + 0.5
     size = across + (BESIDE if energy else 0), max(CELL * height / width + 0.2, 1) * (1 + len(maps))
-    figure = require_figures()(figsize=size, layout="constrained")
+    figure = require_figures(*NEEDED)(figsize=size, layout="constrained")
     left, *right = figure.subfigures(1, 2, width_ratios=(across, BESIDE)) if energy else [figure]
     grid = left.subplots(1 + len(maps), len(pictures), squeeze=False)
     for axes, label in zip(grid[:, 0], ("picture", *(labels[name] for name in maps)), strict=True):
