@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +145,14 @@ def main() -> None:
     source, part = od.load(options.source), find_benchmark(PART)
     parts = parts_of(part, source)
     wanted = {*parts.probe["image_id"], *parts.gallery["image_id"]}
-    kept = replace(source, frame=source.frame[source.frame["image_id"].isin(wanted)])
+    kept = source.with_rows(source.frame[source.frame["image_id"].isin(wanted)])
     found: dict[str, BenchmarkScore] = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         made = make(part, source, folder / "set")
         simulated = od.load(made.simulated.manifest)
         rows = simulated.frame[simulated.frame["boxes"] != ""]
-        occluded = replace(simulated, frame=rows)
+        occluded = simulated.with_rows(rows)
         for name in options.model or ["histogram", "efficientnet-lite0"]:
             model = model_of(name)
             vectors = {**features_of(kept, model, folder), **features_of(occluded, model, folder)}

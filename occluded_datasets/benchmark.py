@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -197,7 +197,7 @@ def make(
     """
     parts = parts_of(benchmark, source)
     selection = select(source, set(parts.probe["image_id"]), set(parts.gallery["image_id"]))
-    pool = replace(source, frame=parts.train)
+    pool = source.with_rows(parts.train)
     options = Options(benchmark.rules["seed"], rows_only=rows_only)
     done = write_set(
         source, Path(out), benchmark.families, selection, Sources(pool), options, name=benchmark.name,
@@ -346,7 +346,7 @@ def _clean(benchmark: Benchmark, source: Manifest, parts: Parts, features: Any, 
     import pandas as pd
 
     sides = [parts.probe.assign(role="probe"), parts.gallery.assign(role="gallery")]
-    manifest = replace(source, frame=pd.concat(sides, ignore_index=True))
+    manifest = source.with_rows(pd.concat(sides, ignore_index=True))
     protocol = Protocol({**standard.rules, "name": f"{benchmark.name}-clean"})
     given = {name: features[name] for name in manifest.frame["image_id"]}
     return evaluate(manifest, protocol, given, declare=declare, bootstrap=bootstrap)

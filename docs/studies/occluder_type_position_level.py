@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +83,7 @@ def setting_of(source: Manifest) -> Setting:
     order = [key(SEED, "study-probe", 0, pixels) for pixels in rest["pixel_sha256"]]
     probe = rest.assign(order=order).sort_values(["order", "image_id"]).drop_duplicates("pid")["image_id"]
     gallery = rest.loc[~rest["image_id"].isin(set(probe)), "image_id"]
-    return Setting(source, replace(source, frame=frame[apart]), sorted(probe), sorted(gallery))
+    return Setting(source, source.with_rows(frame[apart]), sorted(probe), sorted(gallery))
 
 
 def features_of(manifest: Manifest, model: Any, folder: Path) -> Features:
@@ -110,7 +109,7 @@ def clean_cell(setting: Setting, clean: Features) -> Cell:
     gallery = frame[frame["image_id"].isin(set(setting.gallery))].assign(role="gallery")
     import pandas as pd
 
-    manifest = replace(setting.source, frame=pd.concat([probe, gallery], ignore_index=True))
+    manifest = setting.source.with_rows(pd.concat([probe, gallery], ignore_index=True))
     rules = {**find_protocol("market-1501", "standard").rules, "name": "study-clean"}
     given = {name: clean[name] for name in manifest.frame["image_id"]}
     return _cell("none", "", 0.0, evaluate(manifest, Protocol(rules), given), 0.0, 0)
@@ -132,7 +131,7 @@ def cells(setting: Setting, models: Mapping[str, Any], clean: Mapping[str, Featu
             manifest = od.load(done.manifest)
             occluded = manifest.frame["boxes"] != ""
             for name, model in models.items():
-                own = features_of(replace(manifest, frame=manifest.frame[occluded]), model, folder)
+                own = features_of(manifest.with_rows(manifest.frame[occluded]), model, folder)
                 own.update({one: clean[name][one] for one in setting.gallery})
                 for level in LEVELS:
                     rows = manifest.frame[occluded & (manifest.frame["level"] == f"{level:g}")]
@@ -353,7 +352,7 @@ def main() -> None:
     setting = setting_of(od.load(options.source))
     models = {name: model_of(name) for name in options.model or ["histogram", "efficientnet-lite0"]}
     frame = setting.source.frame
-    kept = replace(setting.source, frame=frame[frame["image_id"].isin({*setting.probe, *setting.gallery})])
+    kept = setting.source.with_rows(frame[frame["image_id"].isin({*setting.probe, *setting.gallery})])
     with tempfile.TemporaryDirectory() as place:
         clean = {name: features_of(kept, model, Path(place)) for name, model in models.items()}
     results: dict[str, list[Cell]] = {name: [] for name in models}

@@ -7,8 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ from ..errors import ManifestError, UsageError
 from ..files import storage_errors, write_atomic
 from ..hashing import merge_digests
 from ..paths import contained
-from . import table
-from .schema import SCHEMA_VERSION
+from . import claims, table
+from .schema import COLUMNS, SCHEMA_VERSION
 from .validate import validate
 
 if TYPE_CHECKING:
@@ -26,22 +25,25 @@ if TYPE_CHECKING:
 
 FINGERPRINT_COLUMNS = ("body", "split", "role", "pid", "pixel_sha256")
 HEADER = "manifest.json"
+CLAIMS = ("verdict", "reference", "twin", "withdrawn_parent")
 NOBODY = ("junk", "distractor")  # roles whose pid stands for no one person
 
 
-@dataclass(frozen=True)
 class Manifest:
-    """Rows, header and where the files are.
+    """Rows, header and where the files are. It never changes: other rows are another manifest.
+
+    What is claimed of the rows (`verdict`, `reference`, `twin`, `withdrawn_parent`, `fingerprint`) is derived from the
+    rows and the catalog when it is asked for, so a claim of a header never outlives the rows that it was made of.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        One row a picture, columns of `occluded_datasets.manifest.COLUMNS` in order.
+        One row an image, columns of `occluded_datasets.manifest.COLUMNS` in order. It is copied.
     header : mapping
         What ``manifest.json`` says.
     path : Path, optional
         Where the table was read from; rows with an empty root are relative to its folder.
-    sources : mapping of str to Path
+    sources : mapping of str to Path, optional
         Where the named roots are on this machine.
 
     Examples
@@ -56,10 +58,30 @@ class Manifest:
     (30, 'subset', {'occluded': 10, 'partial': 10, 'full': 10})
     """
 
-    frame: pd.DataFrame
-    header: Mapping[str, Any]
-    path: Path | None = None
-    sources: Mapping[str, Path] = field(default_factory=dict)
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        header: Mapping[str, Any],
+        path: Path | None = None,
+        sources: Mapping[str, Path] | None = None,
+    ) -> None:
+        self._frame = _own(frame)
+        self.header: Mapping[str, Any] = dict(header)
+        self.path = path
+        self.sources: Mapping[str, Path] = dict(sources or {})
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows, in a data frame of the caller's own: what is done to it changes no manifest."""
+        return _own(self._frame)
+
+    def with_rows(self, frame: pd.DataFrame) -> Manifest:
+        """Return a manifest of other rows with the same header and places."""
+        return Manifest(frame, self.header, self.path, self.sources)
+
+    def with_sources(self, sources: Mapping[str, Path]) -> Manifest:
+        """Return the same manifest with other places of its roots."""
+        return Manifest(self._frame, self.header, self.path, sources)
 
     @property
     def dataset(self) -> str:
@@ -71,24 +93,52 @@ class Manifest:
         """The variant's name."""
         return str(self.header["variant"])
 
-    @property
-    def verdict(self) -> str:
-        """``complete``, ``subset``, ``superset`` or ``different``."""
-        return str(self.header["verdict"])
-
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The digest of body, split, role, pid and pixels of all rows."""
-        return str(self.header["fingerprint"])
+        return fingerprint(table.from_frame(self._frame[[column.name for column in COLUMNS]]))
+
+    @cached_property
+    def verdict(self) -> str:
+        """``complete``, ``subset``, ``superset`` or ``different``, by the rows' names, labels and number."""
+        return claims.verdict(self.dataset, self.variant, self._frame, self.header, self.fingerprint)
+
+    @cached_property
+    def reference(self) -> str:
+        """How pixels and labels compare with the copy that the catalog was verified on."""
+        return claims.reference(self.dataset, self.variant, self.header, self.fingerprint, twin=self.twin)
+
+    @cached_property
+    def twin(self) -> bool:
+        """Whether the images are drawn by a program: scores on them say nothing about methods."""
+        homes = [self.path.parent] if self.path else []
+        return claims.is_twin(
+            self.dataset, self.variant, self.header, self.fingerprint, [*homes, *self.sources.values()]
+        )
+
+    @cached_property
+    def withdrawn_parent(self) -> bool:
+        """Whether the set, or one that it was made of, was withdrawn."""
+        return claims.withdrawn(self.dataset, self._frame, self.header)
+
+    @cached_property
+    def identities(self) -> int:
+        """How many identities the rows show; junk and distractors are none."""
+        return int(self._frame.loc[~self._frame["role"].isin(NOBODY), "pid"].nunique())
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What is claimed of the rows, by the name of its field in a header."""
+        return {name: getattr(self, name) for name in CLAIMS}
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self.frame)
+        return len(self._frame)
 
     def __repr__(self) -> str:
         """Return one line: dataset, rows, identities, verdict, fingerprint."""
         return (
-            f"<Manifest {self.dataset} ({self.variant}): {len(self)} rows, {self.header['identities']} identities, "
+            f"<Manifest {self.dataset} ({self.variant}): {len(self)} rows, {self.identities} identities, "
             f"{self.verdict}, {self.fingerprint[:16]}>"
         )
 
@@ -100,7 +150,7 @@ class Manifest:
         UsageError
             If there is no such row, or its root is not known on this machine.
         """
-        rows = self.frame.loc[self.frame["image_id"] == image_id]
+        rows = self._frame.loc[self._frame["image_id"] == image_id]
         if rows.empty:
             raise UsageError(f"{self.dataset}: no picture {image_id!r} in the manifest.")
         return contained(self.root(str(rows["root"].iloc[0])), str(rows["path"].iloc[0]))
@@ -129,6 +179,13 @@ class Manifest:
                 f"say where that copy is with --source {name}=PATH, or build {self.dataset} again",
             )
         return place
+
+
+def _own(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of a frame; pandas 3 copies no cell before one is written to."""
+    import pandas as pd
+
+    return frame.copy(deep=int(pd.__version__.partition(".")[0]) < 3)
 
 
 def _fingerprint_in(folder: Path) -> str:
@@ -188,7 +245,7 @@ def header_bytes(header: Mapping[str, Any]) -> bytes:
 def write(manifest: Manifest, path: Path) -> None:
     """Write a manifest as CSV or, by its suffix, Parquet, with the header beside it, each whole or not at all.
 
-    Writing what was read gives identical bytes.
+    Writing what was read gives identical bytes; of other rows, the header claims what these rows support.
 
     Raises
     ------
@@ -201,7 +258,7 @@ def write(manifest: Manifest, path: Path) -> None:
     validate(texts, path.name, manifest.header.get("roots", {}))
     text = table.to_text(texts)
     facts = {key: value for key, value in manifest.header.items() if key not in _COUNTED}
-    header = header_of(texts, text, facts)
+    header = header_of(texts, text, {**facts, **manifest.claims})
     parquet = path.suffix == ".parquet"
     with storage_errors(str(path)):
         write_atomic(path, table.to_parquet(table.to_frame(texts)) if parquet else text.encode())
@@ -242,7 +299,9 @@ def read(path: Path, sources: Mapping[str, Path] | None = None) -> Manifest:
     validate(texts, path.name, header.get("roots", {}))
     text = table.to_text(texts) if parquet else data.decode()
     _agree(header, texts, text, path)
-    return Manifest(table.to_frame(texts), header, path.absolute(), dict(sources or {}))
+    found = Manifest(table.to_frame(texts), header, path.absolute(), sources)
+    found.__dict__["fingerprint"] = str(header["fingerprint"])  # computed by _agree; a cached property is kept here
+    return found
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -278,8 +337,6 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ManifestError(f"{path}: the header lacks {', '.join(missing)}.", "", "build the set again")
     if not isinstance(header.get("roots", {}), dict):
         raise ManifestError(f"{path}: roots: expected names with fingerprints, found {header['roots']!r}.")
-    if not isinstance(header.get("roots", {}), dict):
-        raise ManifestError(f"{path}: not a manifest header.", "Expected roots to be an object of names.")
     return dict(header)
 
 

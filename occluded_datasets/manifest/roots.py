@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ManifestError
@@ -28,7 +27,7 @@ def placed(manifest: Manifest, *data_roots: Path) -> Manifest:
         place = next((home for home, found in built.items() if found == fingerprint), next(iter(built), None))
         if name not in places and place:
             places[name] = place
-    return replace(manifest, sources=places)
+    return manifest.with_sources(places)
 
 
 def _noted(folder: Path) -> dict[str, Path]:

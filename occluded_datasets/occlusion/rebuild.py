@@ -7,7 +7,6 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -314,4 +313,4 @@ def _write_rows(work: _Replayed, folder: Path, found: Mapping[str, Made], output
             texts["path"][at], texts["mask_path"][at] = f"images/{name}{output.extension}", f"masks/{name}.png"
     plan = {**work.simulated.header["recipe"], "rows_only": False}
     header = {**work.simulated.header, "recipe": plan}
-    write(replace(work.simulated, frame=to_frame(texts), header=header), folder / "manifest.csv")
+    write(Manifest(to_frame(texts), header, work.simulated.path, work.simulated.sources), folder / "manifest.csv")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..manifest import COLUMNS, SIMULATED, Manifest, from_frame
+from ..manifest.claims import SIMULATED as SIMULATED_OF
 from .keyed import PPM
 from .versions import Made, Output, Version, name_of
 from .work import Record
@@ -112,7 +113,6 @@ def facts_of(source: Manifest, recipe: Mapping[str, Any], skipped: Mapping[str, 
     """Return what a header says beyond what is counted from its table."""
     header = source.header
     relation = "its pictures, occluded by a program"
-    withdrawn = bool(header.get("withdrawn_parent", False))
     return {
         "dataset": "simulated",
         "variant": f"{source.dataset}/{name}",
@@ -123,12 +123,12 @@ def facts_of(source: Manifest, recipe: Mapping[str, Any], skipped: Mapping[str, 
         },
         "skipped": dict(skipped),
         "archives": [],
-        "twin": bool(header.get("twin", False)),
+        "twin": source.twin,
         "terms": header.get("terms", {}),
         "agreement": header.get("agreement"),
-        "redistributable": bool(header.get("twin", False)) and bool(header.get("redistributable", False)),
-        "withdrawn_parent": withdrawn,
-        "reference": f"simulated; its source: {header.get('reference', 'none known')}",
+        "redistributable": source.twin and bool(header.get("redistributable", False)),
+        "withdrawn_parent": source.withdrawn_parent,
+        "reference": SIMULATED_OF + source.reference,
         "known_as": [],
         "lineage": [
             {"parent": source.dataset, "relation": relation, "withdrawn": "", "fingerprint": source.fingerprint},

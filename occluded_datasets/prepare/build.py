@@ -20,6 +20,7 @@ from ..errors import ImageError, IncompleteError, LayoutError
 from ..hashing import file_digests
 from ..layouts import Arrangement, Verdict, arrange, ignore_option, judge, judge_copy
 from ..manifest import NOBODY, header_of, to_text
+from ..manifest.claims import reference
 from ..paths import data_root
 from ..scan import Scanned, scan, walk
 from .options import Built, Options
@@ -179,7 +180,7 @@ class _Build:
         header = header_of(table, text, facts_of(self.facts, self.variant, verdict, skipped, archives, twin))
         header |= {"agreement": for_header(self.facts, self.space.home.parent)}
         header |= {
-            "reference": "a twin, every picture is drawn" if twin else _reference(header, self.variant),
+            "reference": reference(self.facts.id, self.variant.name, header, header["fingerprint"], twin=twin),
             "known_as": list(arrangement.known_as),
         }
         if not in_place:
@@ -299,11 +300,3 @@ class _Build:
 def _part_of(image_id: str, facts: Dataset) -> str:
     inner = image_id[len(facts.id) + 1 :]
     return next(part.folder for part in facts.parts if inner.startswith(f"{part.folder}/"))
-
-
-def _reference(header: Mapping[str, Any], variant: Variant) -> str:
-    """Return how the pictures compare with the copy that the catalog was verified on."""
-    if not variant.fingerprint:
-        return "none known"
-    same = header["fingerprint"] == variant.fingerprint
-    return "same pixels as the verified copy" if same else "other pixels than the verified copy"

@@ -16,6 +16,7 @@ from ..catalog.spec import Dataset, Variant
 from ..errors import IncompleteError, InputError, ManifestError, UsageError
 from ..layouts import Row, Verdict, arrange, judge_copy, stem_of
 from ..manifest import NOBODY, header_of, read_header, to_text, validate
+from ..manifest.claims import DRAWN, UNKNOWN
 from ..paths import data_root
 from .build import Progress, build
 from .namelists import Bring, NameList, derivation_of, read_lists
@@ -214,18 +215,18 @@ class _Derive:
     def _facts(self, verdict: Verdict) -> dict[str, Any]:
         """Return what the header says beyond what is counted."""
         lists = [one.to_dict() for one in self.lists]
-        twin = all(parent.manifest.header.get("twin") is True for parent in self.parents.values())
+        twin = all(parent.manifest.twin for parent in self.parents.values())
         facts = facts_of(self.facts, self.variant, verdict, self._skipped(), lists, twin)
         roots = self._roots()
         known = [link["parent"] for link in facts["lineage"]]
         other = [{"parent": name, "relation": "its pictures", "withdrawn": ""} for name in roots if name not in known]
-        withdrawn = any(parent.manifest.header.get("withdrawn_parent") for parent in self.parents.values())
+        withdrawn = any(parent.manifest.withdrawn_parent for parent in self.parents.values())
         return {
             **facts,
             "roots": roots,
             "lineage": [{**link, "fingerprint": roots.get(link["parent"])} for link in (*facts["lineage"], *other)],
             "withdrawn_parent": facts["withdrawn_parent"] or bool(withdrawn),
-            "reference": "a twin, every picture is drawn" if twin else "none known",
+            "reference": DRAWN if twin else UNKNOWN,
             "known_as": [],
         }
 

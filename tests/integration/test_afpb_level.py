@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,7 +74,7 @@ def level(folder: Path, out: Path) -> Level:
 def simulated(run: Run, manifest: Manifest) -> float:
     """Return how well the occlusion head tells whole pictures of test people from what the simulator makes of them."""
     rows = manifest.frame[manifest.frame["body"].eq("full") & ~manifest.frame["pid"].isin(list(run.label_map))]
-    whole = [read_picture(one, CONFIG.size) for one in pictures_of(replace(manifest, frame=rows))]
+    whole = [read_picture(one, CONFIG.size) for one in pictures_of(manifest.with_rows(rows))]
     occluded = [Simulator("afpb-wide", 1)(one).image for one in whole]
     pixels = torch.from_numpy(np.stack(whole + occluded)).permute(0, 3, 1, 2)
     with torch.inference_mode():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ def test_the_same_folder_for_any_workers(source: Manifest, tmp_path: Path, prese
     """0, 1, 2 and 4 workers, processes, and any order of the source's rows write the same bytes."""
     if preset == "mixed":
         pytest.importorskip("occluded_datasets.occlusion.bank")
-    shuffled = replace(source, frame=source.frame.sample(frac=1, random_state=3))
+    shuffled = source.with_rows(source.frame.sample(frac=1, random_state=3))
     found = []
     for number, options in enumerate([{"workers": 0}, {"workers": 1}, {"workers": 2}, {"workers": 4}, {}]):
         given = shuffled if number == 4 else source
@@ -103,7 +102,7 @@ def test_replay_finds_renamed_clean_pictures(source: Manifest, tmp_path: Path) -
     """A copy of the source under other names gives the same pictures: the key is the pixels."""
     done = simulate(source, tmp_path / "occ", recipe="noise", seed=7)
     frame = source.frame.assign(image_id=["other/" + name for name in source.frame["image_id"]])
-    assert replay(od.load(done.manifest), replace(source, frame=frame)).ok
+    assert replay(od.load(done.manifest), source.with_rows(frame)).ok
 
 
 def test_replay_sees_what_was_changed(source: Manifest, tmp_path: Path) -> None:
@@ -119,19 +118,19 @@ def test_replay_sees_what_was_changed(source: Manifest, tmp_path: Path) -> None:
     (tmp_path / "occ" / str(rows.loc[second, "mask_path"])).write_bytes(encode(pixels[..., 0].copy(), ".png"))
     frame = manifest.frame.copy()
     frame.loc[frame["image_id"] == third, "boxes"] = "0:0:5:5"
-    found = replay(replace(manifest, frame=frame), source)
+    found = replay(manifest.with_rows(frame), source)
     assert not found.ok
     assert found.differing == {
         first: f"file {rows.loc[first, 'path']}", second: f"file {rows.loc[second, 'mask_path']}", third: "boxes",
     }  # fmt: skip
-    fewer = replace(source, frame=source.frame.iloc[1:])
+    fewer = source.with_rows(source.frame.iloc[1:])
     assert replay(manifest, fewer).missing == ("simulated/" + str(source.frame["image_id"].iloc[0]) + "-noise-0",)
 
 
 def test_replay_refuses_another_pool(source: Manifest, home: Path, tmp_path: Path) -> None:
     """Occluders from other pictures would be other occluders."""
     done = simulate(source, tmp_path / "occ", recipe="person", seed=7, rows=source.frame["image_id"][:3])
-    fewer = replace(source, frame=source.frame.iloc[5:])
+    fewer = source.with_rows(source.frame.iloc[5:])
     with pytest.raises(UsageError, match="The pool is another one"):
         replay(od.load(done.manifest), source, pool=fewer)
     with pytest.raises(UsageError, match="no simulated set"):
@@ -176,7 +175,7 @@ def test_hygiene(source: Manifest, home: Path, tmp_path: Path) -> None:
     frame.loc[test, "split"], frame.loc[test, "role"] = "test", "gallery"
     frame.loc[frame["pid"] == pids[0], "body"] = "occluded"
     frame.loc[frame["pid"] == pids[-1], "role"] = "junk"
-    given = replace(source, frame=frame)
+    given = source.with_rows(frame)
     done = simulate(given, tmp_path / "occ", recipe="person", seed=7)
     rows = od.load(done.manifest).frame
     rows = rows[rows["boxes"] != ""]
@@ -191,7 +190,7 @@ def test_hygiene(source: Manifest, home: Path, tmp_path: Path) -> None:
     assert more.skipped == {"role junk": int(counts[pids[-1]])}
     frame["split"] = "test"
     with pytest.raises(UsageError, match="no occluders can be cut"):
-        simulate(replace(source, frame=frame), tmp_path / "none", recipe="person")
+        simulate(source.with_rows(frame), tmp_path / "none", recipe="person")
 
 
 def test_scores_of_a_simulated_set(source: Manifest, tmp_path: Path) -> None:

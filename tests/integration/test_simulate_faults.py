@@ -145,7 +145,7 @@ def test_a_strangers_rows_and_header_are_judged(source: Manifest, tmp_path: Path
     for column, value in edits.items():
         frame = manifest.frame.copy()
         frame.loc[frame["image_id"] == name, column] = value
-        found = replay(replace(manifest, frame=frame), source).differing
+        found = replay(manifest.with_rows(frame), source).differing
         assert set(found) == {name}, column
     plan = manifest.header["recipe"]
     rubbish: list[Any] = [5, {}, {**plan, "families": 5}, {**plan, "families": [1]}, {**plan, "copies": 10**9},
@@ -154,9 +154,9 @@ def test_a_strangers_rows_and_header_are_judged(source: Manifest, tmp_path: Path
                           {**plan, "families": [{**plan["families"][0], "recipe": "noise"}]}]  # fmt: skip
     for one in rubbish:
         with pytest.raises(UsageError, match=r"simulated set|recipe"):
-            replay(replace(manifest, header={**manifest.header, "recipe": one}), source)
+            replay(Manifest(manifest.frame, {**manifest.header, "recipe": one}), source)
     with pytest.raises(InputError, match="Missing columns: x_note"):
-        replay(replace(manifest, frame=manifest.frame.drop(columns=["x_note"])), source)
+        replay(manifest.with_rows(manifest.frame.drop(columns=["x_note"])), source)
 
 
 def test_names_never_leave_the_folder(source: Manifest, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_names_never_leave_the_folder(source: Manifest, tmp_path: Path) -> None:
     frame = source.frame.copy()
     frame.loc[0, "image_id"] = "market-1501/../../escaped"
     with pytest.raises(UnsafeNameError):
-        simulate(replace(source, frame=frame), tmp_path / "occ", recipe="noise")
+        simulate(source.with_rows(frame), tmp_path / "occ", recipe="noise")
     assert not (tmp_path / "occ").exists()
 
 

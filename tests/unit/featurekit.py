@@ -28,7 +28,8 @@ def eleven(home: Path, make_manifest: Callable[..., Manifest]) -> Manifest:
         role = "junk" if number == 3 else ""
         digest = hashlib.sha256(data).hexdigest()
         rows.append({"image_id": f"s/{number}", "path": f"raw/{number}.png", "sha256": digest, "role": role})
-    made = dataclasses.replace(make_manifest(rows), path=home / "manifest.csv")
+    table = make_manifest(rows)
+    made = Manifest(table.frame, table.header, home / "manifest.csv")
     write(made, home / "manifest.csv")
     return made
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -96,13 +95,13 @@ def test_parts_are_chosen_by_key(source: Manifest) -> None:
 def test_another_copy_is_said(source: Manifest, tmp_path: Path) -> None:
     """Another set, a copy without probes, a copy that is not whole: each is said before anything is made."""
     with pytest.raises(UsageError, match="Found a manifest of partial-reid"):
-        parts_of(small(), replace(source, header={**source.header, "dataset": "partial-reid"}))
+        parts_of(small(), Manifest(source.frame, {**source.header, "dataset": "partial-reid"}))
     with pytest.raises(ProtocolError, match="no probe picture"):
         make(find_benchmark(WHOLE), source, tmp_path / "occ")
     frame = source.frame.copy()
     frame["split"], frame["role"] = "test", np.where(np.arange(len(frame)) % 2, "probe", "gallery")
     with pytest.raises(IncompleteError, match="Expected 3,368"):
-        make(find_benchmark(WHOLE), replace(source, frame=frame), tmp_path / "occ")
+        make(find_benchmark(WHOLE), source.with_rows(frame), tmp_path / "occ")
     assert not (tmp_path / "occ").exists()
 
 
@@ -126,7 +125,7 @@ def test_a_benchmark_is_made_verified_and_scored(source: Manifest, tmp_path: Pat
     from occluded_datasets.features import extract
 
     features: dict[str, Any] = {}
-    for manifest in (source, replace(simulated, frame=simulated.frame[simulated.frame["boxes"] != ""])):
+    for manifest in (source, simulated.with_rows(simulated.frame[simulated.frame["boxes"] != ""])):
         read = read_features(extract(manifest, "histogram", tmp_path / "F.npz").path)
         features.update(zip(read.image_id, read.features, strict=True))
     done = score(small(), simulated, source, features, bootstrap=0)

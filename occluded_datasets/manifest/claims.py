@@ -1,0 +1,106 @@
+"""What may be claimed of a manifest's rows: derived from the rows and the catalog, each time it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..catalog import get, ids
+from ..catalog.spec import Dataset, Variant
+from ..errors import LayoutError, UnknownNameError
+from ..layouts import TWIN_MARK, arrange, is_readme, judge_copy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWN = "a twin, every picture is drawn"
+SAME_PIXELS = "same pixels as the verified copy"
+OTHER_PIXELS = "other pixels than the verified copy"
+UNKNOWN = "none known"
+SIMULATED = "simulated; its source: "
+
+
+def verdict(dataset: str, variant: str, frame: pd.DataFrame, header: Mapping[str, Any], fingerprint: str) -> str:
+    """Return ``complete``, ``subset``, ``superset`` or ``different``.
+
+    Each row's labels must be those that the catalog reads from its image_id, and the rows must be the declared ones.
+    A header can say less of them than that (a name list may have named more), never more. Of a set that the catalog
+    does not know, the header's word holds for the rows that it was written with.
+    """
+    said = str(header["verdict"])
+    facts, chosen = catalogued(dataset, variant)
+    if facts is None or chosen is None:
+        return said if fingerprint == header.get("fingerprint") else "different"
+    if fingerprint == chosen.fingerprint:
+        return "complete"
+    found = _judged(facts, chosen, frame)
+    if found in (said, "complete"):
+        return said
+    return found if said == "complete" else "different"
+
+
+def _judged(facts: Dataset, variant: Variant, frame: pd.DataFrame) -> str:
+    names = [f"{image_id[len(facts.id) + 1 :]}{facts.extension}" for image_id in frame["image_id"]]
+    try:
+        rows = arrange(names, facts, variant).rows
+    except LayoutError:
+        return "different"
+    labels = ("image_id", "pid", "camid", "body", "split", "role", "group")
+    own = zip(*(frame[name].astype(object).where(frame[name].notna(), None) for name in labels), strict=True)
+    if sorted(map(str, own)) != sorted(str(tuple(getattr(row, name) for name in labels)) for row in rows):
+        return "different"
+    return judge_copy(rows, facts, variant).kind
+
+
+def reference(dataset: str, variant: str, header: Mapping[str, Any], fingerprint: str, *, twin: bool) -> str:
+    """Return how rows compare with the copy that the catalog was verified on; labels are part of a fingerprint."""
+    if dataset == "simulated":
+        link: Mapping[str, Any] = next(iter(header.get("lineage", ())), {})
+        parent, found = str(link.get("parent")), str(link.get("fingerprint"))
+        return SIMULATED + reference(parent, "", {}, found, twin=twin)
+    if twin:
+        return DRAWN
+    verified = _verified(dataset, variant)
+    if not verified:
+        return UNKNOWN
+    return SAME_PIXELS if fingerprint in verified else OTHER_PIXELS
+
+
+def is_twin(dataset: str, variant: str, header: Mapping[str, Any], fingerprint: str, homes: Iterable[Path]) -> bool:
+    """Return whether images are drawn: the header says so, or the readme of a tree that rows refer to."""
+    if fingerprint in _verified(dataset, variant):
+        return False
+    return header.get("twin") is True or any(marked(home / "raw") for home in homes)
+
+
+def marked(tree: Path) -> bool:
+    """Return whether a readme at the top of a tree, or one folder below, says that its images are drawn."""
+    try:
+        found = [one for pattern in ("*", "*/*") for one in tree.glob(pattern) if is_readme(one.name)]
+        return any(one.read_bytes().startswith(TWIN_MARK.encode()) for one in found)
+    except OSError:
+        return False
+
+
+def withdrawn(dataset: str, frame: pd.DataFrame, header: Mapping[str, Any]) -> bool:
+    """Return whether the set, one of its parents or one whose images its rows show was withdrawn."""
+    parents = (str(link.get("parent")) for link in header.get("lineage", ()))
+    known = {dataset, *parents, *frame["root"].unique()} & set(ids())
+    return header.get("withdrawn_parent") is True or any(get(name).withdrawn_parent for name in known)
+
+
+def catalogued(dataset: str, variant: str) -> tuple[Dataset | None, Variant | None]:
+    """Return what the catalog knows of a set and its variant, None where it does not know them."""
+    try:
+        facts = get(dataset)
+        return facts, facts.variant(variant)
+    except UnknownNameError:
+        return None, None
+
+
+def _verified(dataset: str, variant: str) -> set[str]:
+    """Return the fingerprints of verified copies: of one variant, or of all where none is named."""
+    facts, chosen = catalogued(dataset, variant) if variant else (get(dataset) if dataset in ids() else None, None)
+    variants = [chosen] if chosen else facts.variants if facts else ()
+    return {one.fingerprint for one in variants if one.fingerprint}
