@@ -180,16 +180,17 @@ def scores_page() -> str:
     head, _, rest = page.partition("| field | what it holds | meaning |\n|---|---|---|\n")
     tail = rest[rest.index("\n\n") :]
     scores = ("map", "map_trapezoid", "minp", "cmc")
-    rows = [
-        f"| `{field.name}` | {KINDS[field.kind.rstrip('?')][1]}{', or null' * field.kind.endswith('?')} | {field.meaning} |"
-        for field in FIELDS
-        if field.name in ("map", "chance.map") or not ("." in field.name and field.name.rpartition(".")[2] in scores)
-    ]
+    rows = []
+    for field in FIELDS:
+        nested = "." in field.name and field.name.rpartition(".")[2] in scores and field.name != "chance.map"
+        holds = KINDS[field.kind.rstrip("?")][1] + ", or null" * field.kind.endswith("?")
+        rows += [] if nested else [f"| `{field.name}` | {holds} | {field.meaning} |"]
     return f"{head}| field | what it holds | meaning |\n|---|---|---|\n" + "\n".join(rows) + tail
 
 
 PAGES = {
-    "scores.md": scores_page, "cli.md": cli_page, "cli-afpb.md": afpb_page, "datasets.md": datasets_page, "how-loaders-differ.md": loaders_page,
+    "scores.md": scores_page,
+    "cli.md": cli_page, "cli-afpb.md": afpb_page, "datasets.md": datasets_page, "how-loaders-differ.md": loaders_page,
     "../security.md": security_page,
 }  # fmt: skip
 
