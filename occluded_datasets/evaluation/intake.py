@@ -102,7 +102,7 @@ def _named(features: Any) -> FeatureFile | Matrix | None:
         return None
     if table.names is None:
         raise FeatureError(
-            "A table whose index is a range does not say which row is of which image.",
+            "A table whose index holds no image_ids does not say which row is of which image.",
             "Expected image_ids in its index or in a column image_id.",
             "features.set_index(image_ids), or give (image_ids, array)",
         )
@@ -126,7 +126,7 @@ def _in_order(values: Array, manifest: Manifest, order: str | None) -> FeatureFi
 
 
 class Labelled(NamedTuple):
-    """A table's names, None where its index is a range, and its values."""
+    """A table's names, None where its index holds no text, and its values."""
 
     names: tuple[str, ...] | None
     values: Any

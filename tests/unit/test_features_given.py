@@ -113,7 +113,7 @@ def test_another_name_is_refused(manifest: Manifest) -> None:
 def test_an_index_of_numbers_names_no_image(manifest: Manifest, given: Any) -> None:
     """A range, what is left of one after shuffling, and pairs say nothing of images, in any order."""
     for how in ({}, {"order": "manifest"}):
-        with pytest.raises(FeatureError, match="index is a range does not say"):
+        with pytest.raises(FeatureError, match="index holds no image_ids does not say"):
             od.evaluate(manifest, PLAIN, given(perfect(manifest)), **how)
 
 
