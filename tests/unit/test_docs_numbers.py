@@ -122,3 +122,38 @@ def test_the_study_of_places_names_what_it_cannot_tell_apart() -> None:
     assert says.index("less of the person is hidden") < says.index("costs less than one")
     weak = page.split("## efficientnet-lite0")[1].split("Clean: rank-1 ")[1].split(" ")[0]
     assert f"clean rank-1 of {weak} it is no re-id feature" in says
+
+
+def test_every_table_of_the_benchmarks_names_its_machine() -> None:
+    """Or says that it was not recorded; each script prints its own, so that a new table has it."""
+    sections = (DOCS / "benchmarks.md").read_text("utf-8").split("\n## ")[1:]
+    assert len(sections) == 8
+    for section in sections:
+        assert section.index("\nMachine: ") < section.index("\n|---"), section.splitlines()[0]
+    scripts = sorted((DOCS.parent / "tests" / "benchmarks").glob("bench_*.py"))
+    assert len(scripts) == 8
+    for path in scripts:
+        assert "machine()" in path.read_text("utf-8"), path.name
+
+
+def test_no_goal_of_the_benchmarks_is_judged_by_a_memory_speed() -> None:
+    """How fast a machine copies is of that machine: nothing is out of reach, or near a limit, because of it."""
+    text = " ".join((DOCS / "benchmarks.md").read_text("utf-8").split())
+    for words in ("out of reach", "of a plain copy", "copying the picture ("):
+        assert words not in text
+    assert "a plain copy by one core" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("processor\t: 0\nmodel name\t: AMD EPYC\n", "of AMD EPYC, "), ("processor\t: 0\n", "the system does not name")],
+)
+def test_a_machine_is_named_or_said_to_have_no_name(tmp_path: Path, written: str, told: str) -> None:
+    """The processor as the system writes it, and no made name where there is none."""
+    machine = script("../tests/benchmarks/this_machine.py").machine
+    (tmp_path / "cpuinfo").write_text(written)
+    line = machine(tmp_path / "cpuinfo")
+    assert line.startswith("Machine: ")
+    assert told in line
+    assert ("AMD" in line) == ("AMD" in written)
+    assert "does not name" in machine(tmp_path / "absent")
