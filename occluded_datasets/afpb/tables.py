@@ -18,7 +18,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     lines = [
         f"Trained on {training['rows']:,} pictures of {training['identities']:,} identities of {training['dataset']} "
         f"(rows `{training['rows_fingerprint'][:16]}`), {seeds_text(found['seeds'])}, "
-        f"{_seen(found)} pictures seen by each run, {found['seconds'] / 60:.0f} minutes of training in all, "
+        f"{_seen(found)} pictures seen by each run, {found['seconds'] / 60:.1f} minutes of training in all, "
         f"{found['machine']['threads']} thread(s) a run.",
         "",
         _reading(found),

@@ -76,7 +76,7 @@ def test_one_seed_says_so_at_the_head_and_gives_no_interval_over_seeds() -> None
     assert "over probe identities." in head
     assert "identities and seeds" not in text
     assert "Holm*" not in text
-    assert "1 seed, 64 pictures" in text
+    assert "1 seed, 64 pictures seen by each run, 1.0 minutes" in text
     assert "| afpb: afpb less baseline (primary) | +0.0 [+0.0, +0.0] | - | - | +0.0 [+0.0, +0.0] | - |" in text
 
 
