@@ -99,6 +99,9 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(int(given.one[0]), given.one[1])))
         return
+    from this_machine import machine
+
+    print(machine(), end="")
     print("| rows | workers | dataset, s | first batch, s | private, MB | PSS, MB | RSS, MB | parent's RSS, MB |")
     print("|---|---|---|---|---|---|---|---|")
     for start in ("fork", "spawn"):
