@@ -19,6 +19,7 @@ from ..errors import UsageError
 from ..hashing import key
 from ..occlusion.counting import whole
 from .groups import by_body, by_camera, filled, plain
+from .held import LABELLED, require_labels, require_one_numbering
 from .rows import BODIES, HELP
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class EpochSampler:
     Raises
     ------
     UsageError
-        If the dataset has no pictures' digests, a number is none, or there are fewer pictures than ranks.
+        If the dataset has no pictures' digests, a number is none, there are fewer pictures than ranks, images without
+        a label would be shuffled into training, or its labels mean different identities.
 
     Examples
     --------
@@ -65,6 +67,8 @@ class EpochSampler:
     >>> list(EpochSampler(data, 2, shuffle=False, rank=0, world=1))
     [[0, 1], [2, 3], [4]]
     """
+
+    _keeps_unlabelled = True
 
     def __init__(
         self,
@@ -79,7 +83,10 @@ class EpochSampler:
         self.batch_size, self.seed = whole(batch_size, "batch_size", least=1), whole(seed, "seed")
         self.shuffle = flag(shuffle, "shuffle")
         self.rank, self.world = _ranks(rank, world)
+        require_one_numbering(dataset, "dataset")
         self._pixels = _column(dataset, "pixel_sha256")
+        if self.shuffle and self._keeps_unlabelled:
+            require_labels(dataset, "dataset", f"{LABELLED}; or shuffle=False, for features")
         self._epoch = self._skip = 0
         self._made: tuple[int, list[list[int]]] = (-1, [])
         if len(self._pixels) < self.world:
@@ -225,6 +232,8 @@ class RandomIdentitySampler(EpochSampler):
     True
     """
 
+    _keeps_unlabelled = False
+
     def __init__(
         self,
         dataset: ReidDataset | Any,
@@ -343,7 +352,7 @@ def _column(dataset: Any, name: str) -> Any:
     raise UsageError(
         f"dataset: expected a ReidDataset or a PairedOcclusionDataset; a sampler needs its {name}.",
         f"Found {type(dataset).__name__}.",
-        HELP,
+        "give a part of a set as rows: ReidDataset(rows, manifest=m)",
     )
 
 

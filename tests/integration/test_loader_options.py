@@ -54,7 +54,7 @@ def test_without_shuffle_rows_come_in_order(
     made: Manifest, places: dict[str, Store | None], place: str, paired: bool, given: dict[str, int]
 ) -> None:
     """Every row once, in the manifest's order, the last batch smaller; the same in a later epoch and whoever makes it."""
-    data: Any = ReidDataset(made, store=places[place], size=SIZE)
+    data: Any = ReidDataset(made, split="all", store=places[place], size=SIZE)
     data = PairedOcclusionDataset(data, seed=7) if paired else data
     batches = loader(data, 7, shuffle=False, seed=3, **given)  # type: ignore[arg-type]
     for epoch in (0, 1):
@@ -67,7 +67,7 @@ def test_without_shuffle_rows_come_in_order(
 
 def test_features_in_row_order_score_what_they_are_worth(made: Manifest) -> None:
     """Perfect features stacked without shuffle score 1; stacked in the shuffled order, which is the default, they do not."""
-    data = ReidDataset(made, size=SIZE)
+    data = ReidDataset(made, split="all", size=SIZE)
     ordered, shuffled = loader(data, 64, shuffle=False, workers=0), loader(data, 64, workers=0)
     assert od.evaluate(made, PROTOCOL, perfect(ordered)).record["cmc"]["1"] == 1
     assert od.evaluate(made, PROTOCOL, perfect(shuffled)).record["cmc"]["1"] < 0.6
@@ -77,7 +77,7 @@ def test_features_in_row_order_score_what_they_are_worth(made: Manifest) -> None
 @pytest.mark.parametrize("world", [1, 2, 3, 7, 60])
 def test_without_shuffle_ranks_share_the_rows(made: Manifest, world: int) -> None:
     """Their shares, one behind the other, are all rows in order: none twice, none left out, sizes at most one apart."""
-    data = ReidDataset(made, size=SIZE)
+    data = ReidDataset(made, split="all", size=SIZE)
     shares = [
         [index for batch in loader(data, 4, shuffle=False, rank=rank, world=world).sampler for index in batch]
         for rank in range(world)
@@ -93,7 +93,7 @@ def test_row_order_is_resumed(made: Manifest, places: dict[str, Store | None], w
     """After three batches the rest follows; a state of the shuffled order is refused, and the other way round."""
 
     def fresh(**given: Any) -> Any:
-        return loader(ReidDataset(made, store=places["pixels"]), 7, workers=workers, **given)
+        return loader(ReidDataset(made, split="all", store=places["pixels"]), 7, workers=workers, **given)
 
     stopped = fresh(shuffle=False)
     begun = [batch["image_id"] for _, batch in zip(range(3), stopped, strict=False)]
@@ -127,7 +127,7 @@ def test_what_is_refused_is_named(made: Manifest, name: str) -> None:
     why, instead = REFUSED[name]
     for value in (None, False, [[0]]):
         with pytest.raises(UsageError) as told:
-            loader(ReidDataset(made, size=SIZE), **{name: value})  # type: ignore[arg-type]
+            loader(ReidDataset(made, split="all", size=SIZE), **{name: value})  # type: ignore[arg-type]
         assert (told.value.what, told.value.why, told.value.next_command) == (
             f"loader: {name}= is not taken.", why, instead,
         )  # fmt: skip
@@ -135,7 +135,7 @@ def test_what_is_refused_is_named(made: Manifest, name: str) -> None:
 
 def test_what_to_write_instead_works(made: Manifest) -> None:
     """PyTorch's own loader takes the dataset, with a batch sampler and with a function that collates."""
-    data = ReidDataset(made, size=SIZE)
+    data = ReidDataset(made, split="all", size=SIZE)
     plain = torch.utils.data.DataLoader(data, batch_sampler=EpochSampler(data, 7, shuffle=False), collate_fn=len)
     assert list(plain) == [7] * 8 + [4]
 
@@ -147,12 +147,12 @@ def test_what_to_write_instead_works(made: Manifest) -> None:
 def test_an_unknown_option_is_refused(made: Manifest, name: str, near: str) -> None:
     """With the nearest one that there is."""
     with pytest.raises(UnknownNameError, match=rf"Unknown option of loader '{name}'\. Did you mean .*{near}"):
-        loader(ReidDataset(made, size=SIZE), **{name: 2})  # type: ignore[arg-type]
+        loader(ReidDataset(made, split="all", size=SIZE), **{name: 2})  # type: ignore[arg-type]
 
 
 def test_what_is_honoured_arrives(made: Manifest) -> None:
     """Options of worker processes start such processes, with these values; memory is pinned if that is asked for."""
-    data = ReidDataset(made, size=SIZE)
+    data = ReidDataset(made, split="all", size=SIZE)
     given = {
         "prefetch_factor": 3, "timeout": 60, "worker_init_fn": noted, "persistent_workers": True,
         "multiprocessing_context": torch.multiprocessing.get_context("fork"),
@@ -204,7 +204,7 @@ def noted(worker: int) -> None:
 def test_what_contradicts(made: Manifest, given: dict[str, Any], message: str) -> None:
     """What cannot be honoured together is said before an image is read."""
     with pytest.raises(UsageError, match=message):
-        loader(ReidDataset(made, size=SIZE), **given)
+        loader(ReidDataset(made, split="all", size=SIZE), **given)
 
 
 def test_another_type_than_a_flag() -> None:
