@@ -17,7 +17,7 @@ from .rows import HELP
 from .samplers import EpochSampler, RandomIdentitySampler, flag
 
 THREADS = 2
-"""Threads that ``auto`` takes at most: what is left in Python is done by one at a time."""
+"""Threads that ``auto`` takes at most, and none where images are occluded: what is Python is done by one at a time."""
 
 OF_PROCESSES = {"multiprocessing_context", "prefetch_factor", "persistent_workers", "worker_init_fn", "timeout"}
 """Options of PyTorch's loader that only worker processes have: who gives one is given processes."""
@@ -212,8 +212,9 @@ def loader(
     identities, instances : int, optional
         Identities a batch and images an identity, by `RandomIdentitySampler`; else all images.
     workers : int or "auto"
-        Worker processes. ``auto`` is none but two threads where batches are made as a whole, and one a core, up to
-        eight, where pictures go through Python one by one: with a transform, tuples or another kind.
+        Worker processes. ``auto`` is none where batches are made as a whole, but two threads, or no thread where images
+        are occluded, which threads do not speed up (unless `normalize` is their work too); and one process a core, up
+        to eight, where images go through Python one by one: with a transform, tuples or another kind.
     normalize : bool or (mean, std), optional
         Make ``image``, ``clean`` and ``occluded`` float32, (x / 255 - mean) / std by channel; True is ImageNet's. To do
         it on another device, call `normalized` on the batch there.
@@ -290,13 +291,14 @@ def _sampler(
         raise UsageError(
             f"{next(iter(groups))}: it is of groups of one person.", "", "give identities= and instances= too"
         )
-    people, each = _shape(batch_size, groups.get("identities"), groups.get("instances"))
+    sizes = {name: whole(groups[name], name, least=1) for name in ("identities", "instances") if name in groups}
+    people, each = _shape(batch_size, **sizes)
     return RandomIdentitySampler(dataset, **{**groups, **place, "identities": people, "instances": each})
 
 
-def _shape(batch_size: int | None, identities: int | None, instances: int | None) -> tuple[int, int]:
-    each = 4 if instances is None else instances
-    people = max(1, (64 if batch_size is None else batch_size) // max(1, each)) if identities is None else identities
+def _shape(batch_size: int | None, identities: int | None = None, instances: int = 4) -> tuple[int, int]:
+    each = instances
+    people = max(1, (64 if batch_size is None else batch_size) // each) if identities is None else identities
     if batch_size is not None and batch_size != people * each:
         raise UsageError(
             f"batch_size {batch_size}: expected identities x instances.",
@@ -324,7 +326,8 @@ def _makers(workers: int | str, threads: int | None, dataset: Any, options: Mapp
     if isinstance(workers, int):
         return workers, threads or 0
     if threads is not None or (entire and not asked):
-        return 0, min(THREADS, cores()) if threads is None else threads
+        automatic = 0 if hasattr(dataset, "meet") else min(THREADS, cores())
+        return 0, automatic if threads is None else threads
     return min(8, cores()), 0
 
 

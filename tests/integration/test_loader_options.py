@@ -192,6 +192,8 @@ def noted(worker: int) -> None:
         ({"multiprocessing_context": "nix"}, "PyTorch refuses an option. It says: .*'nix'"),
         ({"shuffle": None}, "shuffle None: expected True or False"),
         ({"shuffle": 0, "identities": 2}, "shuffle 0: expected True or False"),
+        ({"batch_size": 64, "identities": True}, "identities: expected a whole number of 1 or more, found True"),
+        ({"batch_size": 64, "instances": 0}, "instances: expected a whole number of 1 or more, found 0"),
         ({"shuffle": False, "identities": 2}, "shuffle=False and identities=: expected one of the two"),
         ({"shuffle": False, "instances": 2}, "shuffle=False and instances=: expected one"),
         ({"shuffle": False, "camera_aware": True}, "shuffle=False and camera_aware=: expected one"),

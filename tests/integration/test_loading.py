@@ -13,6 +13,7 @@ from storekit import places_of, small
 from occluded_datasets.errors import InputError, UsageError
 from occluded_datasets.manifest import Manifest, pictures_of
 from occluded_datasets.occlusion import Simulator
+from occluded_datasets.scan import cores
 from occluded_datasets.store import Store
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -138,10 +139,11 @@ def test_normalize(made: Manifest, places: dict[str, Store | None]) -> None:
 
 
 def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
-    """Threads where a batch is made as a whole; processes where each picture goes through Python."""
+    """Two threads where a batch is gathered whole, none where it is occluded too; else processes."""
     plain = [ReidDataset(made, split="all", store=store, size=SIZE) for store in places.values()]
-    for data in (*plain, *map(PairedOcclusionDataset, plain)):
-        assert (loader(data).workers, loader(data).threads > 0) == (0, True)
+    for data, threads in (*((one, 2) for one in plain), *((PairedOcclusionDataset(one), 0) for one in plain)):
+        assert (loader(data).workers, loader(data).threads) == (0, min(threads, cores()))
+        assert (loader(data, threads=1).workers, loader(data, threads=1).threads) == (0, 1)
         assert (loader(data, workers=2).workers, loader(data, workers=2).threads) == (2, 0)
     assert loader(plain[0], prefetch_factor=3).workers > 0
     for data in (
