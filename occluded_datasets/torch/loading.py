@@ -32,7 +32,7 @@ REFUSED = {
     "generator": (_KEYED, "seed=NUMBER"),
     "num_workers": ("The number of worker processes has another name here.", "workers=NUMBER"),
     "collate_fn": (
-        "A batch is made as a whole, so there are no samples to collate.",
+        "Batches come collated: most are made as a whole, without samples.",
         "change the batch in your loop, or torch.utils.data.DataLoader(dataset, collate_fn=...)",
     ),
     "drop_last": (
@@ -320,7 +320,7 @@ def _makers(workers: int | str, threads: int | None, dataset: Any, options: Mapp
     if threads and (not entire or (isinstance(workers, int) and workers)):
         found = f"workers={workers}" if entire else "a transform, tuples, or a kind that is no tensor"
         raise UsageError("threads: they make whole batches, without worker processes.", f"Found {found}.", HELP)
-    if asked and (workers == 0 or threads is not None):
+    if asked and (workers == 0 or (workers == "auto" and threads is not None)):
         found = "workers=0" if workers == 0 else f"threads={threads}"
         raise UsageError(f"{asked[0]}: it is of worker processes.", f"Found {found}.", "workers=2, or leave it out")
     if isinstance(workers, int):

@@ -241,7 +241,7 @@ def _of_split(manifest: Manifest, split: str, begin: str) -> pd.DataFrame:
     """Return a manifest's rows of a split; without any, an error whose next step is calls that have rows."""
     frame = manifest.frame
     rows = frame if split == "all" else frame[frame["split"] == split]
-    if len(rows):
+    if len(rows) or frame.empty:
         return rows
     known = [name for name in SPLITS if (frame["split"] == name).any()]
     found = f"the split {known[0]} alone" if known else "no row with a split"

@@ -163,6 +163,8 @@ def test_what_is_honoured_arrives(made: Manifest) -> None:
         assert batches.workers > 0
         assert getattr(batches._inner, name) == value
     assert not loader(data, workers=1, persistent_workers=False)._inner.persistent_workers
+    assert loader(data, workers=2, threads=0, prefetch_factor=3)._inner.prefetch_factor == 3
+    assert loader(data, workers=0, persistent_workers=False, timeout=0, prefetch_factor=None).workers == 0
     for threads in (0, 2):
         for pin in (False, True):
             batches = loader(data, 30, threads=threads, pin_memory=pin)

@@ -127,6 +127,8 @@ def test_what_it_is_made_of(made: Manifest, stores: dict[str, Store], tmp_path: 
     ):
         with pytest.raises((UsageError, InputError), match=message):
             wrong()
+    with pytest.raises(UsageError, match="there are none"):
+        ReidDataset(Manifest(made.frame.iloc[:0], made.header, made.path), kind="array")
     empty = od.split(made, "transfer-all-occluded-probe").train
     with pytest.raises(UsageError, match=r"rows: there are none\. .* no train rows\. Next: occreid-prepare info"):
         ReidDataset(empty, manifest=made, kind="array")
