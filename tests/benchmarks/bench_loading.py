@@ -48,7 +48,7 @@ class Set(NamedTuple):
     def data(self, place: str) -> ReidDataset:
         """Return the dataset that reads from ``pixels``, ``encoded`` or ``files``."""
         store = None if place == "files" else Store.open(self.folder / place)
-        return ReidDataset(self.manifest, store=store)
+        return ReidDataset(self.manifest, split="all", store=store)
 
 
 def people(folder: Path, count: int) -> Manifest:

@@ -50,6 +50,7 @@ def many_rows(folder: Path, count: int) -> Manifest:
             "camid": pd.array(rows % 6 + 1, "Int64"),
             "camid_source": "filename",
             "body": "full",
+            "split": "train",
             "role": "train",
             "sha256": np.array([hashlib.sha256(data).hexdigest() for data in files], object)[at],
             "pixel_sha256": [digests[start : start + 64] for start in range(0, 64 * count, 64)],
