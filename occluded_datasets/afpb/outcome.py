@@ -14,7 +14,7 @@ from ..benchmark import Benchmark, find_benchmark
 from ..errors import MissingPackageError
 from ..evaluation.score import sidecar_path
 from ..files import storage_errors, write_atomic
-from .ablation import LEVELS, SCORES, Ablation
+from .ablation import LEVELS, SCORES, Ablation, require_one
 from .arms import arms_of, contrasts_of
 from .contrasts import HEADLINE, METRICS, SHOWN, by_identity, interval
 from .figures import figures
@@ -37,9 +37,10 @@ def outcome(ablation: Ablation) -> dict[str, Any]:
     """
     plan, runs = ablation.plan, _runs(ablation)
     arms = arms_of(plan.arms)
+    records = {folder.name: open_run(folder).record for folders in runs.values() for folder in folders}
+    require_one({name: one["training"]["rows_fingerprint"] for name, one in records.items()}, "training rows")
     tests = {test.name: _test(runs, test.name) for test in plan.tests if test.parent is None}
     levels = [_levels(runs, find_benchmark(test.protocol)) for test in plan.tests if test.parent is not None]
-    records = {folder.name: open_run(folder).record for folders in runs.values() for folder in folders}
     first = next(iter(records.values()))
     return {
         "training": first["training"],
