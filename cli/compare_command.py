@@ -51,6 +51,8 @@ def _print(result: Comparison) -> None:
     say(result.kind)
     for reason in result.reasons:
         say(f"  {reason}")
+    for model in result.models:
+        say(f"  model: {model}")
     for name in ("map", "rank_1") if result.difference else ():
         found = (result.difference or {})[name]
         low, high = found["interval"]

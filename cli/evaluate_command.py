@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared import json_option, load_manifest, root_option, say, say_json
+from .shared import json_option, load_manifest, root_option, rows_option, say, say_json
 
 if TYPE_CHECKING:
     from ..manifest import Manifest
@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 @click.option(
     "--declare", multiple=True, metavar="KEY=VALUE|FILE.json",
     help="What is stated of the model: training_sets, pretraining, extra_inputs, cameras_fed_to_model, input_size, "
-    "flip_test, model_selection, seed. May be repeated.",
+    "flip_test, model_selection, seed, occlusion_augmentation. May be repeated.",
 )  # fmt: skip
 @click.option(
     "--figures", type=click.Path(file_okay=False, path_type=Path), help="Folder for plots (needs matplotlib)."
 )
 @click.option("--level", metavar="F", help="Of a simulated set: the probes of this level alone.")
+@rows_option
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--any-fingerprint", is_flag=True, help="Take features whose header names another manifest.")
@@ -56,6 +57,7 @@ def command(
     declare: tuple[str, ...],
     figures: Path | None,
     level: str | None,
+    rows: str,
     bootstrap: int,
     seed: int,
     any_fingerprint: bool,
@@ -75,7 +77,7 @@ def command(
 
     loaded = load_manifest(manifest, root)
     score = evaluate(
-        loaded, protocol_of(loaded, protocol, level), features, distance=distance, rerank=rerank,
+        loaded, protocol_of(loaded, protocol, level), features, rows=rows, distance=distance, rerank=rerank,
         declare=parse(declare), bootstrap=bootstrap, seed=seed, any_fingerprint=any_fingerprint, threads=threads,
     )  # fmt: skip
     if out is not None:

@@ -43,6 +43,14 @@ def source_option(command: F) -> F:
     )(command)
 
 
+def rows_option(command: F) -> F:
+    """Add ``--rows``: which rows of a simulated set are tested on."""
+    return click.option(
+        "--rows", type=click.Choice(["test", "all"]), default="test", show_default=True,
+        help="Of a simulated set: no row of its source's split train, or all rows.",
+    )(command)  # fmt: skip
+
+
 def say(text: str = "") -> None:
     """Print a line for people on stdout."""
     click.echo(text)

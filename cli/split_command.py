@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
-from .shared import json_option, load_manifest, root_option, say, say_json
+from .shared import json_option, load_manifest, root_option, rows_option, say, say_json
 
 
 @click.command("split")
 @click.argument("manifest")
 @click.option("--protocol", required=True, metavar="NAME", help="A protocol's name or id (see info), or a JSON file.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the tables.")
+@rows_option
 @root_option
 @json_option
-def command(manifest: str, protocol: str, out: Path, root: Path | None, as_json: bool) -> None:
+def command(manifest: str, protocol: str, out: Path, rows: str, root: Path | None, as_json: bool) -> None:
     """Write train.csv, probe.csv, gallery.csv (and draws.csv) of MANIFEST under a named protocol.
 
     \b
@@ -26,15 +27,15 @@ def command(manifest: str, protocol: str, out: Path, root: Path | None, as_json:
     from ..protocol import split
 
     loaded = load_manifest(manifest, root)
-    done = split(loaded, protocol)
+    done = split(loaded, protocol, rows=rows)
     record = write_split(done, loaded.path or Path("manifest.csv"), out)
     if as_json:
         say_json({"out": str(out), **record})
         return
-    rows, identities = record["rows"], record["identities"]
+    counts, identities = record["rows"], record["identities"]
     say(f"{record['protocol']}")
     for name in ("train", "probe", "gallery"):
-        say(f"  {name:8}{rows[name]:>7,} pictures {identities[name]:>6,} identities   {out / f'{name}.csv'}")
+        say(f"  {name:8}{counts[name]:>7,} pictures {identities[name]:>6,} identities   {out / f'{name}.csv'}")
     if record["draws"]:
         say(f"  draws   {record['draws']:>7,}                            {out / 'draws.csv'}")
     if record["identities_short_of_shots"]:

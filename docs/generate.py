@@ -13,6 +13,7 @@ from occluded_datasets import catalog
 from occluded_datasets.cli.afpb import group as afpb
 from occluded_datasets.cli.app import group
 from occluded_datasets.evaluation.loaders import LoaderRule, describe, rules
+from occluded_datasets.evaluation.schema import FIELDS, KINDS
 from occluded_datasets.protocol import protocols
 
 FOLDER = Path(__file__).parent / "reference"
@@ -173,7 +174,22 @@ def _bytes(count: int) -> str:
     return f"{count >> unit} { {30: 'GiB', 20: 'MiB', 10: 'KiB', 0: 'bytes'}[unit] }"
 
 
+def scores_page() -> str:
+    """Return the page of the score record with its table of fields made anew; the text around it stays."""
+    page = (FOLDER / "scores.md").read_text("utf-8")
+    head, _, rest = page.partition("| field | what it holds | meaning |\n|---|---|---|\n")
+    tail = rest[rest.index("\n\n") :]
+    scores = ("map", "map_trapezoid", "minp", "cmc")
+    rows = []
+    for field in FIELDS:
+        nested = "." in field.name and field.name.rpartition(".")[2] in scores and field.name != "chance.map"
+        holds = KINDS[field.kind.rstrip("?")][1] + ", or null" * field.kind.endswith("?")
+        rows += [] if nested else [f"| `{field.name}` | {holds} | {field.meaning} |"]
+    return f"{head}| field | what it holds | meaning |\n|---|---|---|\n" + "\n".join(rows) + tail
+
+
 PAGES = {
+    "scores.md": scores_page,
     "cli.md": cli_page, "cli-afpb.md": afpb_page, "datasets.md": datasets_page, "how-loaders-differ.md": loaders_page,
     "../security.md": security_page,
 }  # fmt: skip

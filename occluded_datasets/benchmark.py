@@ -329,7 +329,7 @@ def score(
             given = {name: features[name] for name in own["image_id"]}
             protocol = base.at_level(column)
             cells[f"{family.name}/{100 * level:g}"] = evaluate(
-                simulated, protocol, given, declare=declare, bootstrap=bootstrap
+                simulated, protocol, given, rows="all", declare=declare, bootstrap=bootstrap
             )
     clean = _clean(benchmark, source, parts, features, declare, bootstrap)
     counted = [one.record["map"] for name, one in cells.items() if name.partition("/")[0] in benchmark.headline]

@@ -28,6 +28,18 @@ _FILTERS = {
     for column in (*COLUMNS, *SIMULATED)
     if column.name in ("split", "role", "body", "level")
 }
+TEST_ROWS = "test"
+ROWS = (TEST_ROWS, "all")
+"""Which rows of a simulated set are scored."""
+_NUMBERS = {
+    "probe_shots": (1, 10_000),
+    "gallery_shots": (1, 10_000),
+    "draws": (1, 10_000),
+    "seed": (0, 2**63 - 1),
+    "max_rank": (1, 10_000),
+}
+"""The least and the greatest of each number: a file of others must not make a run without an end."""
+_SIDES = ("train", "validation", "probe", "gallery", "junk")
 _CHOICES: dict[str, tuple[object, ...]] = {
     "schema": (1,),
     "test_identities": ("all", "published", "half"),
@@ -88,6 +100,17 @@ class Protocol:
             )
         probe = {**self.rules["probe"], "level": [level]}
         return Protocol({**self.rules, "name": f"{self.name}-level-{words}", "probe": probe})
+
+    def without_training_rows(self) -> Protocol:
+        """Return the protocol whose probes and gallery are no row of the split train: its name and id are its own.
+
+        Examples
+        --------
+        >>> find_protocol("simulated", "source-gallery").without_training_rows().name
+        'source-gallery-test'
+        """
+        sides = {side: {"split": ["test", ""], **self.rules[side]} for side in ("probe", "gallery")}
+        return Protocol({**self.rules, **sides, "name": f"{self.name}-test"})
 
     def removes_cameras(self, probe: pd.DataFrame, gallery: pd.DataFrame) -> bool:
         """Whether gallery pictures of the probe's identity and camera are removed, given the rows' cameras."""
@@ -206,11 +229,23 @@ def find_protocol(dataset: str, name: str) -> Protocol:
     )
 
 
-def split(manifest: Manifest, protocol: str | Protocol, *, train_alone: bool = False) -> Split:
+def split(manifest: Manifest, protocol: str | Protocol, *, rows: str = TEST_ROWS, train_alone: bool = False) -> Split:
     """Return the rows of `manifest` by their part in `protocol`, and its draws.
 
     Choices are by keyed order, ascending sha256 of ``seed|purpose|draw|x`` (`occluded_datasets.hashing.key`): equal
-    fingerprints give equal draws on every platform. `train_alone` takes a copy with train rows and nothing to test on.
+    fingerprints give equal draws on every platform.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The rows.
+    protocol : str or Protocol
+        A name, an id, a ``.json`` file or a `Protocol`.
+    rows : str
+        Of a simulated set: ``test`` takes no probe and no gallery image from the split train of its source, where it
+        has such rows; the protocol's name then ends in ``-test``. ``all`` takes them too.
+    train_alone : bool
+        Take a copy with train rows and nothing to test on.
 
     Raises
     ------
@@ -232,8 +267,12 @@ def split(manifest: Manifest, protocol: str | Protocol, *, train_alone: bool = F
     """
     chosen = find_protocol(manifest.dataset, protocol) if isinstance(protocol, str) else protocol
     _require(chosen, manifest.dataset)
-    rules = chosen.rules
+    if rows not in ROWS:
+        raise UnknownNameError.of("rows", rows, ROWS, "rows='test' or rows='all'")
     frame = manifest.frame.sort_values("image_id", ignore_index=True)
+    if rows == TEST_ROWS and manifest.dataset == "simulated" and (frame["split"] == "train").any():
+        chosen = chosen.without_training_rows()
+    rules = chosen.rules
     probe, gallery = (_rows(frame, rules[side], rules["junk"]) for side in ("probe", "gallery"))
     others = frame
     if rules["test_identities"] == "half":
@@ -314,8 +353,8 @@ def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, g
             raise ProtocolError(
                 f"{protocol.id}: this manifest has no {side} picture for it.",
                 f"It is {manifest.dataset}, variant {manifest.variant}, {manifest.verdict}, {len(manifest)} rows"
-                f"{_levels(manifest)}.",
-                "" if manifest.dataset == "simulated" else f"occreid-prepare info {manifest.dataset}",
+                f"{_levels(manifest)}{_splits(manifest)}.",
+                _other_rows(manifest),
             )
     if protocol.removes_cameras(probe, gallery) and not (real_cameras(probe) and real_cameras(gallery)):
         raise ProtocolError(
@@ -323,6 +362,22 @@ def _require_rows(protocol: Protocol, manifest: Manifest, probe: pd.DataFrame, g
             "A camera that nobody recorded cannot be the same as another.",
             f"choose a protocol without a camera rule: occreid-prepare info {manifest.dataset}",
         )
+
+
+def _splits(manifest: Manifest) -> str:
+    """Return in words how many rows are of each split, empty for a set without splits."""
+    counts = manifest.frame["split"].value_counts().sort_index().to_dict()
+    said = ", ".join(f"{number:,} of the split {name}" for name, number in counts.items() if name)
+    return f", {said}" if said else ""
+
+
+def _other_rows(manifest: Manifest) -> str:
+    """Return the next command where a manifest has no row for a protocol."""
+    if manifest.dataset != "simulated":
+        return f"occreid-prepare info {manifest.dataset}"
+    if _splits(manifest):
+        return "occreid-prepare evaluate MANIFEST --protocol source-gallery --features F.npz --rows all"
+    return ""
 
 
 def _levels(manifest: Manifest) -> str:
@@ -365,28 +420,33 @@ def _parse(entry: Traversable | Path) -> Protocol:
 
 def _fault(rules: Any) -> str:
     """Return what is wrong with a protocol's rules, or an empty string."""
-    needed = {
-        *WORDS, *_CHOICES, "dataset", "name", "train", "validation", "probe", "gallery", "junk", "probe_shots",
-        "gallery_shots", "draws", "seed", "max_rank",
-    }  # fmt: skip
+    needed = {*WORDS, *_CHOICES, *_NUMBERS, *_SIDES, "dataset", "name"}
     if not isinstance(rules, dict) or set(rules) != needed:
         found = set(rules) if isinstance(rules, dict) else set()
         return f"Missing: {sorted(needed - found) or 'nothing'}; unknown: {sorted(found - needed) or 'nothing'}."
     for name, choices in _CHOICES.items():
         if rules[name] not in choices:
             return f"{name}: expected one of {choices}, found {rules[name]!r}."
-    for name in ("train", "validation", "probe", "gallery", "junk"):
+    for name in _SIDES:
         value = rules[name]
-        optional = name in ("train", "validation")
-        if not (value is None and optional) and not _is_filter(value):
+        if not (value is None and name in ("train", "validation")) and not _is_filter(value):
             return f"{name}: expected a filter over lists of {', '.join(_FILTERS)}, found {value!r}."
     for name in ("dataset", "name"):
         if not (isinstance(rules[name], str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rules[name])):
             return f"{name}: expected lower-case words joined by '-', found {rules[name]!r}."
-    for name in ("probe_shots", "gallery_shots", "draws", "seed", "max_rank"):
+    return _number_fault(rules)
+
+
+def _number_fault(rules: Mapping[str, Any]) -> str:
+    """Return which number of a protocol means nothing or has no end, or an empty string."""
+    for name, (least, most) in _NUMBERS.items():
         value = rules[name]
-        if not (value is None and name.endswith("shots")) and not (type(value) is int and value >= 0):
-            return f"{name}: expected a whole number, found {value!r}."
+        optional = name.endswith("shots")
+        if not (value is None and optional) and not (type(value) is int and least <= value <= most):
+            other = ", or null" if optional else ""
+            return f"{name}: expected a whole number from {least} to {most:,}{other}, found {value!r:.40}."
+    if rules["draws"] > 1 and rules["probe_shots"] is rules["gallery_shots"] is None:
+        return f"draws: expected 1 where there are no shots to draw, found {rules['draws']}."
     return ""
 
 

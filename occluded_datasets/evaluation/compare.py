@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMPARABLE, OTHER, NOT = "comparable", "same protocol, other conditions", "not comparable"
+UNDECLARED = "undeclared"
 PAIRED = {"map": "ap", "rank_1": "rank1"}
 _REPLICATES, _SEED = 1000, 0
+_ROUNDING = 2e-6
+"""What six decimals by probe and six in the record can be apart."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,12 @@ class Comparison:
     Parameters
     ----------
     kind : str
-        ``comparable``, ``same protocol, other conditions`` or ``not comparable``.
+        ``comparable``; ``undeclared``: a condition is not stated on either side or on both; ``same protocol, other
+        conditions``; or ``not comparable``.
     reasons : tuple of str
-        One sentence each; for comparable scores, what neither states.
+        One sentence each.
+    models : tuple of str
+        In what the two models differ, one sentence each: that is what a comparison is about, and no verdict on it.
     difference : dict, optional
         For map and rank_1: ``{"difference": B - A, "interval": [low, high]}``, over probe identities.
 
@@ -49,6 +56,7 @@ class Comparison:
 
     kind: str
     reasons: tuple[str, ...]
+    models: tuple[str, ...] = ()
     difference: dict[str, Any] | None = None
 
     @property
@@ -58,7 +66,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready mapping."""
-        return {**asdict(self), "reasons": list(self.reasons)}
+        return {**asdict(self), "reasons": list(self.reasons), "models": list(self.models)}
 
 
 def compare(
@@ -67,6 +75,8 @@ def compare(
     paired: bool = False,
 ) -> Comparison:
     """Return whether two scores compare: by protocol, rows, re-ranking, then declared conditions and distance.
+
+    A record that was changed since it was written, or that its sidecar does not show, is refused.
 
     Parameters
     ----------
@@ -90,16 +100,15 @@ def compare(
 MANIFEST --protocol NAME --features F.npz --out /nowhere/a.json
     """
     first, second = record_of(a), record_of(b)
-    apart, conditions = _apart(first, second), _conditions(first, second)
+    apart, conditions, silent = _apart(first, second), _conditions(first, second), _silent(first, second)
+    models = tuple(_models(first, second))
     if apart:
         if paired:
             raise RecordError("These scores cannot be paired.", " ".join(apart), "evaluate both under one protocol")
-        return Comparison(NOT, tuple(apart + conditions))
+        return Comparison(NOT, tuple(apart + conditions), models)
     difference = _difference(_per_probe(a, first), _per_probe(b, second)) if paired else None
-    if conditions:
-        return Comparison(OTHER, tuple(conditions), difference)
-    silent = [name for name, value in first["declared"].items() if value == UNSTATED]
-    return Comparison(COMPARABLE, (f"Neither states {', '.join(silent)}.",) if silent else (), difference)
+    kind = OTHER if conditions else UNDECLARED if silent else COMPARABLE
+    return Comparison(kind, tuple(conditions + silent), models, difference)
 
 
 def record_of(given: Score | Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -121,7 +130,29 @@ def record_of(given: Score | Mapping[str, Any] | str | os.PathLike[str]) -> Mapp
     except RecordError as error:
         raise RecordError(f"{given}: {error.what}", error.why, error.next_command) from error
     checked: Mapping[str, Any] = record
+    if sidecar_path(Path(given)).is_file():
+        _require_shown(checked, _per_probe(given, checked), given)
     return checked
+
+
+def _require_shown(record: Mapping[str, Any], table: pd.DataFrame, place: Any) -> None:
+    """Raise unless the scores by probe have the means that a record says.
+
+    They are means over draws, so in a protocol that draws this is exact only where every draw counts every probe.
+    """
+    counted = table[table["counted"] > 0]
+    if record["draws"] and (table["counted"] != record["draws"]["count"]).any():
+        return
+    said = {"ap": "map", "ap_trapezoid": "map_trapezoid", "inp": "minp"}
+    pairs = [(name, float(counted[column].mean()), record[name]) for column, name in said.items()]
+    pairs.append(("rank-1", float(counted["rank1"].mean()), record["cmc"]["1"]))
+    for name, found, value in pairs:
+        if not abs(found - value) < _ROUNDING:
+            raise RecordError(
+                f"{place}: its {name} is not that of the scores by probe beside it.",
+                f"Expected {found:.6f}, found {value:.6f}.",
+                "evaluate again",
+            )
 
 
 def _apart(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
@@ -140,11 +171,46 @@ def _apart(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 def _conditions(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """Return in what conditions two scores of one protocol differ."""
-    pairs = [(f"declared {name.replace('_', ' ')}", a["declared"][name], b["declared"][name]) for name in a["declared"]]
+    stated = [name for name in a["declared"] if UNSTATED not in (a["declared"][name], b["declared"][name])]
+    pairs = [(f"declared {name.replace('_', ' ')}", a["declared"][name], b["declared"][name]) for name in stated]
     pairs += [(name.replace("_", " "), a[name], b[name]) for name in ("distance", "parts_rule")]
     if "none" not in (a["rerank"], b["rerank"]):
         pairs.append(("rerank", a["rerank"], b["rerank"]))
     return [f"{name}: {_said(one)} and {_said(two)}." for name, one, two in pairs if one != two]
+
+
+def _silent(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Return which conditions one side or both do not state."""
+    first, second = ([name for name, value in one["declared"].items() if value == UNSTATED] for one in (a, b))
+    both = [name for name in first if name in second]
+    sides = (
+        ("Neither states", both),
+        ("A does not state", [name for name in first if name not in both]),
+        ("B does not state", [name for name in second if name not in both]),
+    )
+    return [f"{words} {', '.join(names)}." for words, names in sides if names]
+
+
+def _models(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Return in what the models of two scores differ, as far as the records say what they are."""
+    sides = [_flat({"features": one["features"]["header"], "model": one["model"] or {}}) for one in (a, b)]
+    names = sorted({*sides[0], *sides[1]} - {"features tool_version", "features manifest_fingerprint"})
+    pairs = [(name, *(side.get(name, UNSTATED) for side in sides)) for name in names]
+    return [f"{name}: {_short(one)} and {_short(two)}." for name, one, two in pairs if one != two]
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested mappings, their names joined by spaces."""
+    found: dict[str, Any] = {}
+    for name, one in value.items():
+        found |= _flat(one, f"{prefix}{name} ") if isinstance(one, Mapping) else {f"{prefix}{name}": one}
+    return found
+
+
+def _short(value: Any) -> str:
+    """Return a value to read; of a digest its beginning."""
+    text = _said(value)
+    return text[:16] if re.fullmatch(r"[0-9a-f]{64}", text) else text
 
 
 def _said(value: Any) -> str:

@@ -16,7 +16,7 @@ from .intake import named
 from .matching import Relations, pairs_of, pointer_of
 from .measures import Rows, measure
 from .ranking import cores, lowest
-from .scores import Judged, Scores, judge
+from .scores import Judged, Scores, chance, judge
 from .whole import Outcome
 
 if TYPE_CHECKING:
@@ -26,11 +26,21 @@ _PROBES = 512  # fixed, so that sums are made in one order whatever the block
 
 
 class _Found(NamedTuple):
-    """The counts of one draw's true matches, by decision."""
+    """The counts of one draw's true matches, by decision, and how many gallery images each decision meets."""
 
     decision: Array
     nearer: Array
     equal: Array
+    rivals: Array
+
+
+class _Part(NamedTuple):
+    """The scores of one draw, the decisions they are of, and what chance would give them."""
+
+    draw: int
+    judged: Judged
+    decision: Array
+    chance: Array
 
 
 def _counted(values: Array, row: Array, column: Array) -> _Found:
@@ -40,25 +50,29 @@ def _counted(values: Array, row: Array, column: Array) -> _Found:
     row, wanted = row[there], wanted[there]
     lines = values[row]
     nearer = np.count_nonzero(lines > wanted[:, None], axis=1)
-    return _Found(row, nearer, np.count_nonzero(lines == wanted[:, None], axis=1))
+    rivals = np.count_nonzero(lines != lowest(values.dtype), axis=1)
+    return _Found(row, nearer, np.count_nonzero(lines == wanted[:, None], axis=1), rivals)
 
 
-def _judge(found: _Found, decisions: int) -> tuple[Judged, Array]:
+def _judge(found: _Found, decisions: int) -> tuple[Judged, Array, Array]:
     pointer = pointer_of(found.decision, decisions)
-    answered = np.flatnonzero(np.diff(pointer))
-    return judge(np.append(pointer[answered], pointer[-1]), found.nearer, found.equal), answered
+    matches = np.diff(pointer)
+    answered = np.flatnonzero(matches)
+    level = chance(matches[answered], found.rivals[pointer[answered]])
+    return judge(np.append(pointer[answered], pointer[-1]), found.nearer, found.equal), answered, level
 
 
-def _joined(parts: Sequence[tuple[int, Judged, Array]], decisions: int, draws: int) -> Outcome:
-    """Return the outcome of parts (draw, scores, decisions), in the order given."""
+def _joined(parts: Sequence[_Part], decisions: int, draws: int) -> Outcome:
+    """Return the outcome of the draws, in the order given."""
     scores = [
-        Scores(*(np.concatenate(values) for values in zip(*(judged[side] for _, judged, _ in parts), strict=True)))
+        Scores(*(np.concatenate(values) for values in zip(*(part.judged[side] for part in parts), strict=True)))
         for side in range(3)
     ]
-    tied = np.concatenate([judged.tied for _, judged, _ in parts])
-    decision = np.concatenate([answered for _, _, answered in parts])
-    draw = np.concatenate([np.full(len(answered), number) for number, _, answered in parts])
-    return Outcome(Judged(scores[0], scores[1], scores[2], tied), decision, draw, decisions, draws)
+    tied = np.concatenate([part.judged.tied for part in parts])
+    decision = np.concatenate([part.decision for part in parts])
+    draw = np.concatenate([np.full(len(part.decision), part.draw) for part in parts])
+    level = np.concatenate([part.chance for part in parts])
+    return Outcome(Judged(scores[0], scores[1], scores[2], tied), decision, draw, decisions, draws, level)
 
 
 def _groups(draws: pd.DataFrame, place: Mapping[str, Mapping[str, int]]) -> Iterator[dict[str, tuple[Array, Array]]]:
@@ -116,7 +130,7 @@ def score_drawn(
     parts = []
     for number, pieces in enumerate(found):
         all_found = _Found(*(np.concatenate(values) for values in zip(*pieces, strict=True)))
-        parts.append((number, *_judge(all_found, source.probes)))
+        parts.append(_Part(number, *_judge(all_found, source.probes)))
     return _joined(parts, source.probes, len(drawn))
 
 
@@ -136,7 +150,7 @@ def score_sets(
     drawn = list(_groups(draws, place))
     people = np.unique(np.concatenate([roles["probe"][0] for roles in drawn]))
 
-    def one(number: int) -> tuple[int, Judged, Array]:
+    def one(number: int) -> _Part:
         sides = {role: _means(unit[role], *drawn[number][role], role) for role in ("probe", "gallery")}
         rows = {role: Rows(means, np.arange(len(means))) for role, (_, means) in sides.items()}
         source = FeatureSource(measure("cosine", tuple(rows.values())), rows["probe"], rows["gallery"])
@@ -144,7 +158,7 @@ def score_sets(
         line, column = pairs_of(sides["probe"][0], sides["gallery"][0])
         counts = _counted(values, line, column)
         decision = np.searchsorted(people, sides["probe"][0])[counts.decision]
-        return (number, *_judge(counts._replace(decision=decision), len(people)))
+        return _Part(number, *_judge(counts._replace(decision=decision), len(people)))
 
     with ThreadPoolExecutor(threads or cores()) as pool:
         parts = list(pool.map(one, range(len(drawn))))

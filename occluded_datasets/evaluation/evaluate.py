@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,18 +10,30 @@ import numpy as np
 from .._version import __version__
 from ..errors import ProtocolError, UsageError
 from ..manifest import real_cameras
-from ..protocol import Protocol, Split, split
+from ..people import declared as trained_on
+from ..people import shared
+from ..protocol import TEST_ROWS, Protocol, Split, split
 from .audit import audit
-from .declared import declared
+from .declared import UNSTATED, declared
 from .distances import FeatureSource, MatrixSource, Source
 from .exact import Array
 from .intake import Intake, align, gather, named
 from .matching import Relations, labels_of, relate
 from .measures import PARTS_RULES, Rows, measure
-from .record import SCHEMA, digest, rows_sha256, sidecar
+from .record import SCHEMA, digest, limited, own_digest, rows_sha256, sidecar
 from .schema import check_record
 from .score import Score
-from .statistics import buckets, camera_pairs, intervals, named_values, occluded, table_of
+from .statistics import (
+    buckets,
+    by_split,
+    camera_pairs,
+    fixed,
+    interval,
+    intervals,
+    named_values,
+    occluded,
+    table_of,
+)
 from .whole import Outcome, score_whole
 
 if TYPE_CHECKING:
@@ -47,10 +59,14 @@ def evaluate(
     protocol: str | Protocol,
     features: Any,
     *,
+    order: str | None = None,
+    rows: str = TEST_ROWS,
     distance: str = "cosine",
     parts_rule: str = "visible-parts-mean",
     rerank: str = "none",
     declare: Mapping[str, Any] | None = None,
+    model: Mapping[str, Any] | None = None,
+    seen: Sequence[Mapping[str, Any]] | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     any_fingerprint: bool = False,
@@ -68,9 +84,14 @@ def evaluate(
         Whose pictures were described.
     protocol : str or Protocol
         A name, an id, a ``.json`` file or a `Protocol`.
-    features : path, FeatureFile, Matrix, mapping, tuple or array
-        ``.npz`` or ``.parquet``; image_id -> vector; (image_id, array); an array with rows in manifest order; or a
-        matrix with its probe and gallery ids. Vectors (D,) or parts (P, D), float16 to float64 or integer.
+    features : path, FeatureFile, Matrix, mapping, tuple, table or array
+        ``.npz`` or ``.parquet``; image_id -> vector; (image_id, array); a data frame or series with image_ids in its
+        index or in a column image_id; an array without names, with `order`; or a matrix with its probe and gallery
+        ids. Vectors (D,) or parts (P, D), float16 to float64 or integer; tensors of any device.
+    order : str, optional
+        ``manifest``: row i of an array without names is of row i of the manifest. Without it such an array is refused.
+    rows : str
+        Of a simulated set: ``test`` scores no row of its source's split train, ``all`` does.
     distance : str
         ``cosine`` or ``euclidean``; a matrix is used as it is.
     parts_rule : str
@@ -80,6 +101,11 @@ def evaluate(
         a protocol that draws nothing. A re-ranked score never compares with one that is not.
     declare : mapping, optional
         What is stated of the model: keys of `occluded_datasets.evaluation.CONDITIONS`.
+    model : mapping, optional
+        What the model is, for the record: ``sha256`` of its weights, ``backbone``, ``config_sha256``, ``config``.
+    seen : sequence of mapping, optional
+        The identities that the model was trained on, as `occluded_datasets.people.shown` says them; by default the sets
+        that `declare` names under ``training_sets``.
     bootstrap : int
         Replicates of the intervals; 0 for none.
     seed : int
@@ -97,6 +123,8 @@ def evaluate(
         If features are missing, twice there, unknown to the manifest, not finite or zero: the message names them.
     ProtocolError
         If the protocol cannot be answered by this manifest, or sets meet what is no vector.
+    UsageError
+        If identities of the test were trained on.
 
     Examples
     --------
@@ -107,14 +135,15 @@ def evaluate(
     >>> drawn = twin("partial-reid", f"{out}/raw", ids=2)
     >>> built = od.build("partial-reid", drawn.tree, f"{out}/data", allow_subset=True)
     >>> manifest = od.load("partial-reid", root=f"{out}/data")
-    >>> score = evaluate(manifest, "transfer-all-occluded-probe", np.ones((len(manifest), 4)))
+    >>> constant = np.ones((len(manifest), 4))
+    >>> score = evaluate(manifest, "transfer-all-occluded-probe", constant, order="manifest")
     >>> score.record["cmc"]["1"]  # constant features score chance
     0.5
     """
     options = _checked(distance, parts_rule, bootstrap, seed, block, threads, rerank)
     conditions = declared(declare)
-    done = split(manifest, protocol)
-    given = gather(features, manifest)
+    done = split(manifest, protocol, rows=rows)
+    given = gather(features, manifest, order)
     sides = done.probe["image_id"].tolist(), done.gallery["image_id"].tolist()
     intake = align(given, manifest, *sides, any_fingerprint)
     outcome, relations, people = _outcome(done, intake, manifest, options)
@@ -123,16 +152,17 @@ def evaluate(
     names = sides[0] if people is None else [""] * len(people)
     values, per_probe = _per_probe(outcome, names, pid)
     answered = np.flatnonzero(per_probe["counted"].to_numpy())
-    record = {
+    record = limited({
         "schema": SCHEMA,
         "tool_version": __version__,
         "dataset": manifest.dataset,
         "variant": manifest.variant,
         "verdict": manifest.verdict,
-        "fingerprint": manifest.fingerprint,
+        "fingerprint": done.fingerprint,
         "rows_sha256": rows_sha256(manifest, done.probe, done.gallery),
         "protocol": done.protocol.id,
         "features": dict(intake.facts),
+        "model": None if model is None else dict(model),
         "distance": distance if intake.matrix is None else f"given-{intake.kind}",
         "parts_rule": {"name": parts_rule, "no_common_part": "last"} if intake.facts["parts"] else None,
         "rerank": RERANK[rerank],
@@ -140,15 +170,42 @@ def evaluate(
         "reference": manifest.reference,
         "withdrawn_parent": manifest.withdrawn_parent,
         **_headline(outcome),
+        "chance": _chance(outcome, values[answered], pid[answered], bootstrap, seed),
         "intervals": intervals(values[answered], pid[answered], bootstrap, seed),
         "buckets": buckets(values[answered], occluded(done.probe)[answered]) if people is None else [],
+        "splits": by_split(values[answered], done.probe["split"].to_numpy()[answered]) if people is None else [],
         "camera_pairs": _pairs(outcome, done),
         "audit": audit(done, manifest, intake, relations, outcome, answered),
         "declared": conditions,
+        "shared": _shared(seen, conditions["training_sets"], manifest, done),
         "per_probe": {"rows": len(per_probe), "sha256": digest(sidecar(per_probe))},
-    }
+    }, done.protocol.rules["max_rank"])  # fmt: skip
+    record["sha256"] = own_digest(record)
     check_record(record)
     return Score(record, per_probe)
+
+
+def _shared(
+    seen: Sequence[Mapping[str, Any]] | None, training_sets: Any, manifest: Manifest, done: Split
+) -> dict[str, Any]:
+    """Return whether training and test show the same identities, as far as anything was said of training."""
+    import pandas as pd
+
+    if seen is None and training_sets == UNSTATED:
+        text = "training sets are not stated: whether they show identities of the test is unknown"
+        return {"relation": UNSTATED, "identities": None, "sets": [], "text": text}
+    return shared(trained_on(training_sets) if seen is None else seen, manifest, pd.concat([done.probe, done.gallery]))
+
+
+def _chance(outcome: Outcome, values: Array, pid: Array, bootstrap: int, seed: int) -> dict[str, Any]:
+    """Return the scores of a gallery in random order, and whether this mAP is above that one.
+
+    It is not where the 95 % interval of the mAP, over probe identities, reaches down to chance.
+    """
+    draws = [outcome.chance[outcome.draw == draw].mean(axis=0) for draw in np.unique(outcome.draw)]
+    level = np.mean(draws, axis=0)
+    low = interval(values[:, :1], pid, bootstrap or 200, seed)[0, 0]
+    return {"map": fixed(level[0]), "rank_1": fixed(level[1]), "above": bool(low > level[0])}
 
 
 def _checked(

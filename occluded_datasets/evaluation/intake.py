@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..manifest import Manifest
 
 SHOWN = 5
+IN_ORDER = "manifest"
 _STRIP = 1 << 22
 
 
@@ -54,16 +55,36 @@ def named(ids: Iterable[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def gather(features: Any, manifest: Manifest) -> FeatureFile | Matrix:
+def gather(features: Any, manifest: Manifest, order: str | None = None) -> FeatureFile | Matrix:
     """Return features of any accepted kind as a `FeatureFile` or a `Matrix`.
 
     Parameters
     ----------
-    features : path, FeatureFile, Matrix, mapping, tuple or array
-        A file; a mapping image_id -> vector; (image_id, array); or an array with rows in manifest order.
+    features : path, FeatureFile, Matrix, mapping, tuple, table or array
+        A file; a mapping image_id -> vector; (image_id, array); a data frame or series with image_ids in its index or
+        in a column image_id; or an array without names.
     manifest : Manifest
-        Names the rows of a bare array.
+        Names the rows of an array without names.
+    order : str, optional
+        ``manifest``: row i of an array without names is of row i of the manifest.
+
+    Raises
+    ------
+    FeatureError
+        If it is not known which row is of which image.
     """
+    if order not in (None, IN_ORDER):
+        raise FeatureError(f"order {order!r}.", f"Expected None or {IN_ORDER!r}.")
+    found = _named(features)
+    if found is None:
+        return _in_order(_array(features), manifest, order)
+    if order is not None:
+        raise FeatureError(f"order={order!r}: these features have names.", "It is for an array without names.")
+    return found
+
+
+def _named(features: Any) -> FeatureFile | Matrix | None:
+    """Return features that say which image each row is of; None for an array without names."""
     if isinstance(features, (FeatureFile, Matrix)):
         return features
     if isinstance(features, (str, os.PathLike)):
@@ -71,23 +92,82 @@ def gather(features: Any, manifest: Manifest) -> FeatureFile | Matrix:
     if isinstance(features, Mapping):
         return FeatureFile(tuple(map(str, features)), _stacked(list(features), list(features.values())))
     if isinstance(features, tuple) and len(features) == 2:
-        names, values = features
-        return FeatureFile(tuple(map(str, names)), _array(values))
-    values = _array(features)
+        names = tuple(map(str, features[0]))
+        table = labelled(features[1])
+        if table is not None and table.names not in (None, names):
+            raise FeatureError("The table has other names than those beside it.", "", "give the table alone")
+        return FeatureFile(names, _array(features[1] if table is None else table.values))
+    table = labelled(features)
+    if table is None:
+        return None
+    if table.names is None:
+        raise FeatureError(
+            "A table whose index holds no image_ids does not say which row is of which image.",
+            "Expected image_ids in its index or in a column image_id.",
+            "features.set_index(image_ids), or give (image_ids, array)",
+        )
+    return FeatureFile(table.names, _array(table.values))
+
+
+def _in_order(values: Array, manifest: Manifest, order: str | None) -> FeatureFile:
+    if order is None:
+        raise FeatureError(
+            "An array without names does not say which row is of which image.",
+            "A loader that shuffles, or a sorted list of files, gives another order than the manifest's.",
+            "give a mapping image_id -> vector, (image_id, array), or order='manifest' if row i is of manifest row i",
+        )
     if values.ndim < 1 or len(values) != len(manifest):
         raise FeatureError(
             f"An array without names has {len(values) if values.ndim else 0} rows.",
-            f"The manifest has {len(manifest)}, and a bare array must follow its order.",
+            f"The manifest has {len(manifest)}, and order='manifest' says that it follows them.",
             "give (image_id, array) instead",
         )
     return FeatureFile(tuple(manifest.frame["image_id"].tolist()), values)
 
 
+class Labelled(NamedTuple):
+    """A table's names, None where its index holds no text, and its values."""
+
+    names: tuple[str, ...] | None
+    values: Any
+
+
+def labelled(table: Any) -> Labelled | None:
+    """Return the names and values of a data frame, series or array with an index; None for anything else."""
+    if hasattr(table, "to_pandas"):  # of Arrow, Polars, xarray
+        table = table.to_pandas()
+    index = getattr(table, "index", None)
+    if index is None or callable(index):
+        return None
+    if "image_id" in getattr(table, "columns", ()):
+        return Labelled(tuple(map(str, table["image_id"])), table.drop(columns="image_id").to_numpy())
+    values = table.to_numpy() if hasattr(table, "to_numpy") else table
+    if values.dtype == object and values.ndim == 1:  # a series of vectors
+        values = _stacked(list(index), list(values))
+    names = list(index)
+    return Labelled(tuple(names) if all(isinstance(name, str) for name in names) else None, values)
+
+
 def _array(values: Any) -> Array:
+    """Return values as an array of NumPy: a tensor from wherever it is, bfloat16 as float32.
+
+    Raises
+    ------
+    FeatureError
+        If it is no array, or entries are masked: what is under a mask is no number of a model.
+    """
+    if hasattr(values, "detach") and hasattr(values, "cpu"):
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    if np.ma.is_masked(values):
+        raise FeatureError(
+            "The features are masked.", f"Found {int(np.sum(values.mask))} masked entries.", "fill them first"
+        )
     try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise FeatureError("The features are no array.", f"NumPy says: {error}.") from error
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise FeatureError("The features are no array.", f"The reader says: {error}.") from error
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
 def _stacked(names: Sequence[Any], vectors: Sequence[Any]) -> Array:

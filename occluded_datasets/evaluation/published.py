@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from ..errors import ManifestError
+from ..manifest.claims import OTHER_PIXELS
 
 PACKAGE = "occluded_datasets.manifests"
 FILE = "published_results.csv"
@@ -95,7 +96,7 @@ def _unfit(record: Mapping[str, Any]) -> str:
         return "this score is of a twin, whose pictures are drawn"
     if record.get("verdict") != "complete":
         return f"this score is of a copy that is {record.get('verdict')}, not complete"
-    return "this score is of other pixels than the verified copy's" if "other pixels" in record["reference"] else ""
+    return f"this score is of {OTHER_PIXELS}'s" if OTHER_PIXELS in record["reference"] else ""
 
 
 def _beside(row: Published, protocol: str, declared: Mapping[str, Any]) -> Beside:

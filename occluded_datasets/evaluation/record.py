@@ -13,7 +13,7 @@ from ..manifest import Manifest, from_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
+SCHEMA = 2
 _ROW = ("body", "split", "role", "pid", "pixel_sha256", "camid", "camid_source")
 
 
@@ -35,6 +35,23 @@ def rows_sha256(manifest: Manifest, probe: pd.DataFrame, gallery: pd.DataFrame) 
         rows = zip(*(texts[name] for name in _ROW), groups, strict=True)
         digests += [hashlib.sha256("|".join(row).encode()).digest() for row in rows]
     return merge_digests(digests)
+
+
+def limited(value: Any, most: int) -> Any:
+    """Return a record, or a part of it, without ranks above `most`, wherever it has chances of a hit by rank."""
+    if isinstance(value, Mapping):
+        return {
+            name: {rank: one for rank, one in inner.items() if int(rank) <= most}
+            if name == "cmc"
+            else limited(inner, most)
+            for name, inner in value.items()
+        }
+    return [limited(one, most) for one in value] if isinstance(value, list) else value
+
+
+def own_digest(record: Mapping[str, Any]) -> str:
+    """Return the sha256 of a record's canonical bytes without its own field ``sha256``."""
+    return digest(canonical({name: value for name, value in record.items() if name != "sha256"}))
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:

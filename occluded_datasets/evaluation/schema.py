@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..errors import RecordError
 from .declared import CONDITIONS, is_plain
+from .record import SCHEMA, own_digest
 from .scores import RANKS
 
 SHOWN = 5
@@ -34,8 +35,13 @@ def _interval(value: Any) -> bool:
 
 
 def _cmc(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    ranks = {str(rank) for rank in RANKS}
-    return lambda value: isinstance(value, Mapping) and set(value) == ranks and all(map(check, value.values()))
+    ranks = [str(rank) for rank in RANKS]
+    return lambda value: (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and sorted(value, key=str) == sorted(ranks[: len(value)])
+        and all(map(check, value.values()))
+    )
 
 
 def _matches(pattern: str) -> Callable[[Any], bool]:
@@ -58,18 +64,21 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "digest": (_matches(r"[0-9a-f]{64}"), "64 hex digits"),
     "protocol": (_matches(r"[a-z0-9-]+/[a-z0-9-]+@[0-9a-f]{8}"), "dataset/name@8 hex digits"),
     "rerank": (_matches(r"none|.+"), "none, or the name of a rule"),
-    "schema": (lambda value: value == 1, "1"),
+    "schema": (lambda value: value == SCHEMA, str(SCHEMA)),
     "flag": (lambda value: isinstance(value, bool), "true or false"),
     "count": (lambda value: type(value) is int and value >= 0, "a whole number"),
     "number": (lambda value: type(value) in (int, float), "a number"),
     "fraction": (_fraction, "0..1 at six decimals"),
     "spread": (_spread, "a number at six decimals"),
     "interval": (_interval, "two fractions, ascending"),
-    "cmc": (_cmc(_fraction), "a fraction for each of the ranks 1, 3, 5, 10, 20"),
+    "cmc": (_cmc(_fraction), "a fraction for each of the first of the ranks 1, 3, 5, 10, 20"),
     "cmc-spread": (_cmc(_spread), "a number for each rank"),
     "cmc-interval": (_cmc(_interval), "two fractions for each rank"),
+    "open": (lambda value: isinstance(value, Mapping), "an object"),
     "object": (lambda value: isinstance(value, Mapping), "an object"),
     "buckets": (lambda value: _rows(value, ("from", "to")), "a list of scores with from and to"),
+    "splits": (lambda value: _rows(value, ("split",)), "a list of scores by split"),
+    "texts": (lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value), "a list of text"),
     "pairs": (lambda value: _rows(value, ("probe_camera", "gallery_camera")), "a list of scores by camera pair"),
     "condition": (is_plain, "text, a number, true or false, or a list of those"),
 }
@@ -104,6 +113,7 @@ FIELDS: tuple[Field, ...] = (
     Field("features.fingerprint", "text", "the header's against the manifest's: equal, unstated or overridden"),
     Field("features.dimensions", "count?", "length of a vector; null for a matrix"),
     Field("features.parts", "count?", "parts a picture; null for one vector"),
+    Field("model", "open?", "of the model: sha256 of its weights, backbone, config_sha256, config; or null"),
     Field("distance", "text", "cosine, euclidean, given-distance or given-similarity"),
     Field("parts_rule", "object?", "how parts are compared"),
     Field("parts_rule.name", "text", "visible-parts-mean"),
@@ -118,6 +128,10 @@ FIELDS: tuple[Field, ...] = (
     *_scores("tie_bounds.pessimistic.", ""),
     Field("tie_bounds.optimistic", "object", "true matches first among equals"),
     *_scores("tie_bounds.optimistic.", ""),
+    Field("chance", "object", "a gallery in random order"),
+    Field("chance.map", "fraction", "its mean AP, on average"),
+    Field("chance.rank_1", "fraction", "its rank-1, on average"),
+    Field("chance.above", "flag", "whether the mAP is above that: the 95 % interval over identities does not reach it"),
     Field("intervals", "object?", "95 % bootstrap intervals"),
     Field("intervals.method", "text", "bootstrap over probe identities"),
     Field("intervals.level", "fraction", "0.95"),
@@ -130,6 +144,7 @@ FIELDS: tuple[Field, ...] = (
     Field("draws.std", "object", "standard deviation over draws (ddof 1)"),
     *_scores("draws.std.", "spread"),
     Field("buckets", "buckets", "scores by tenths of the occluded fraction; empty where unknown"),
+    Field("splits", "splits", "scores by the probe's split; empty between sets"),
     Field("camera_pairs", "pairs", "scores by probe and gallery camera; empty where cameras are not real"),
     Field("audit", "object", "what the numbers rest on"),
     Field("audit.probes", "count", "probe rows of the protocol"),
@@ -145,9 +160,15 @@ FIELDS: tuple[Field, ...] = (
     Field("audit.pairs_without_common_part", "count", "(probe, gallery) pairs without a part visible in both"),
     Field("declared", "object", "what a user states of the model"),
     *(Field(f"declared.{name}", "condition", f"{meaning}, or unstated") for name, meaning in CONDITIONS.items()),
+    Field("shared", "object", "whether training and test show the same identities"),
+    Field("shared.relation", "text", "none, same set, related set, unknown, or unstated"),
+    Field("shared.identities", "count?", "in common; null where it is not known"),
+    Field("shared.sets", "texts", "that were trained on"),
+    Field("shared.text", "text", "the same in words"),
     Field("per_probe", "object", "the sidecar <stem>.per_probe.csv"),
     Field("per_probe.rows", "count", "its rows"),
     Field("per_probe.sha256", "digest", "of its bytes"),
+    Field("sha256", "digest", "of this record without this field: a record that was edited is refused"),
 )
 
 
@@ -161,24 +182,31 @@ def check_record(record: Any) -> None:
 
     Examples
     --------
-    >>> check_record({"schema": 2})
+    >>> check_record({"schema": 3})
     Traceback (most recent call last):
     ...
-    occluded_datasets.errors.RecordError: The record is of schema 2. This version reads schema 1. Next: pip install \
+    occluded_datasets.errors.RecordError: The record is of schema 3. This version reads schema 2. Next: pip install \
 --upgrade occluded-datasets
     """
     if not isinstance(record, Mapping):
         raise RecordError("Not a score record.", f"Expected a JSON object, found {type(record).__name__}.")
-    if record.get("schema") != 1:
+    schema = record.get("schema")
+    if schema != SCHEMA:
         raise RecordError(
-            f"The record is of schema {record.get('schema')!r}.",
-            "This version reads schema 1.",
-            "pip install --upgrade occluded-datasets",
+            f"The record is of schema {schema!r}.",
+            f"This version reads schema {SCHEMA}.",
+            "evaluate again" if schema == 1 else "pip install --upgrade occluded-datasets",
         )
     faults = list(_faults(record))
     if faults:
         more = f" (and {len(faults) - SHOWN} more)" if len(faults) > SHOWN else ""
         raise RecordError("Not a score record.", "; ".join(faults[:SHOWN]) + more + ".", "evaluate again")
+    if record["sha256"] != own_digest(record):
+        raise RecordError(
+            "The record was changed after it was written.",
+            f"Expected sha256 {own_digest(record)[:16]} of its content, found {record['sha256'][:16]}.",
+            "evaluate again",
+        )
 
 
 def _faults(record: Mapping[str, Any]) -> Iterator[str]:

@@ -88,6 +88,23 @@ class Score:
         )
         yield "gallery", f"{audit['gallery']:,} (removed: {removed})"
         yield "other rows", f"{audit['rows_outside_protocol']:,} of the manifest are not in the protocol"
+        if len(record["splits"]) > 1:
+            for row in record["splits"]:
+                name = f"split {row['split'] or '(none)'}"
+                yield name, f"mAP {100 * row['map']:.2f}, rank-1 {100 * row['cmc']['1']:.2f} ({row['probes']:,} probes)"
+        level = record["chance"]
+        yield (
+            "chance",
+            f"mAP {100 * level['map']:.2f}, rank-1 {100 * level['rank_1']:.2f}"
+            + (
+                ""
+                if level["above"]
+                else ": this mAP is no better; check that each vector is of the image it is named for"
+            ),
+        )
+        yield "shared", record["shared"]["text"]
+        if record["verdict"] != "complete":
+            yield "copy", record["verdict"]
         if record["draws"]:
             yield "draws", f"{record['draws']['count']:,}"
         if record["twin"]:

@@ -61,6 +61,29 @@ def judge(pointer: Array, nearer: Array, equal: Array) -> Judged:
     return Judged(_expected(pointer, group, best), worst, best, _tied(group, len(pointer) - 1))
 
 
+def chance(matches: Array, rivals: Array) -> Array:
+    """Return the AP and the rank-1 that a gallery in random order gives on average, (probes, 2).
+
+    With M matches among N images, rank-1 is M / N and AP is 1 / N [H_N + (M - 1) / (N - 1) (N - H_N)], H_N the N-th
+    harmonic number: place k holds a match with chance M / N, and (k - 1)(M - 1) / (N - 1) matches are before it.
+
+    Parameters
+    ----------
+    matches, rivals : numpy.ndarray
+        (probes,): M, and N, the gallery images that a probe meets, its matches among them.
+
+    Examples
+    --------
+    One match among two: rank 1 or 2, AP 1 or 1/2.
+
+    >>> chance(np.array([1]), np.array([2])).tolist()
+    [[0.75, 0.5]]
+    """
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, rivals.max(initial=0) + 1))])[rivals]
+    others = np.divide(matches - 1, rivals - 1, out=np.zeros(len(matches)), where=rivals > 1)
+    return np.column_stack([(harmonic + others * (rivals - harmonic)) / rivals, matches / rivals])
+
+
 class _Groups(NamedTuple):
     """True matches of a probe that are equally near, nearest first: probe, G, e, m, a, and each match's group."""
 

@@ -124,6 +124,12 @@ def buckets(values: Array, fraction: Array) -> list[dict[str, Any]]:
     return rows
 
 
+def by_split(values: Array, split: Array) -> list[dict[str, Any]]:
+    """Return scores by the probe's split as published, in the order of names; empty text where there is none."""
+    found = ((str(name), split == name) for name in sorted(set(split.tolist())))
+    return [{"split": name, "probes": int(own.sum()), **named_values(values[own].mean(axis=0))} for name, own in found]
+
+
 def camera_pairs(values: Array, probe_camera: Array, gallery_camera: Array) -> list[dict[str, Any]]:
     """Return scores by (probe's camera, gallery's camera), one row of `values` for each probe and gallery camera."""
     rows = []

@@ -11,7 +11,7 @@ from .distances import Source
 from .exact import Array
 from .matching import Relations, pointer_of
 from .ranking import Plan, count
-from .scores import Judged, judge
+from .scores import Judged, chance, judge
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Outcome:
         Which draw.
     decisions, draws : int
         How many probes (or identities) and draws there are.
+    chance : numpy.ndarray
+        AP and rank-1 of each entry where the gallery is in random order, (entries, 2).
     cameras : tuple, optional
         Scores by probe and gallery camera: expected values' `Judged`, the probe and the camera of each.
     """
@@ -37,6 +39,7 @@ class Outcome:
     draw: Array
     decisions: int
     draws: int
+    chance: Array
     cameras: tuple[Judged, Array, Array] | None = None
 
 
@@ -72,4 +75,6 @@ def score_whole(
         start = np.flatnonzero(np.diff(both, axis=1, prepend=-2).any(axis=0))
         own = judge(np.append(start, both.shape[1]), counts.nearer_own, counts.equal_own)
         outcome["cameras"] = (own, both[0, start], both[1, start])
-    return Outcome(judged, answered, np.zeros(len(answered), np.int64), source.probes, 1, **outcome)
+    hidden = np.bincount(relations.hidden_probe, minlength=source.probes)
+    level = chance(np.diff(pointer)[answered], source.gallery - hidden[answered])
+    return Outcome(judged, answered, np.zeros(len(answered), np.int64), source.probes, 1, level, **outcome)

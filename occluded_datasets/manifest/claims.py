@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DRAWN = "a twin, every picture is drawn"
 SAME_PIXELS = "same pixels as the verified copy"
-OTHER_PIXELS = "other pixels than the verified copy"
+OTHER_PIXELS = "other pixels or labels than the verified copy"
 UNKNOWN = "none known"
 SIMULATED = "simulated; its source: "
 

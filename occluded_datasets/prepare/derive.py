@@ -15,7 +15,7 @@ from ..catalog import get
 from ..catalog.spec import Dataset, Variant
 from ..errors import IncompleteError, InputError, ManifestError, UsageError
 from ..layouts import Row, Verdict, arrange, judge_copy, stem_of
-from ..manifest import NOBODY, header_of, read_header, to_text, validate
+from ..manifest import NOBODY, header_of, read_header, to_text
 from ..manifest.claims import DRAWN, UNKNOWN
 from ..paths import data_root
 from .build import Progress, build
@@ -162,7 +162,6 @@ class _Derive:
         rows, verdict, files = self._rows()
         self._require_accepted(verdict)
         texts = self._texts(rows, files)
-        validate(texts, self.facts.id, self._roots())
         text = to_text(texts)
         header = header_of(texts, text, self._facts(verdict))
         self._require_ours(header)

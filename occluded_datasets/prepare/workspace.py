@@ -24,7 +24,7 @@ from typing import Any
 
 from ..errors import ManifestError, UsageError
 from ..files import exclusive, remove_tree, storage_errors, sync_folder, write_atomic
-from ..manifest import STAT_FILE, header_bytes, read_header, stat_text
+from ..manifest import STAT_FILE, header_bytes, read, read_header, stat_text
 from ..scan import Scanned
 
 JOURNAL = "scan.tsv"
@@ -147,6 +147,7 @@ class Workspace:
         write_atomic(fresh / tables[0].name, text.encode())
         write_atomic(fresh / tables[1].name, stat_text(folder.parent).encode())
         write_atomic(fresh / self.header.name, header_bytes(header))
+        self._require_readable(fresh / self.manifest.name)
         own = [_stamp(fresh / self.manifest.name), _stamp(fresh / self.header.name)]
         in_place = folder == self.raw and (self.read_note() or {}).get("in_place", True)
         note = {"source": source, "in_place": in_place, "own": own}
@@ -167,6 +168,18 @@ class Workspace:
             raise
         sync_folder(self.home)
         remove_tree(self._old)
+
+    @staticmethod
+    def _require_readable(table: Path) -> None:
+        """Raise unless the reader that every other command uses takes what is about to be published."""
+        try:
+            read(table)
+        except ManifestError as error:
+            raise ManifestError(
+                f"What would be published breaks a rule of manifests: {error.what}",
+                f"{error.why} Nothing was published.".lstrip(),
+                "mend the labels or names of the raw copy, then run the same command again",
+            ) from error
 
     @property
     def _old(self) -> Path:

@@ -35,8 +35,8 @@ def vectors(manifest: od.Manifest) -> np.ndarray:
 
 def test_reranked_scores_are_those_of_the_reranked_distances(manifest: od.Manifest, vectors: np.ndarray) -> None:
     """`rerank` gives what ranking by k_reciprocal's distances gives, and says so in the record."""
-    plain = od.evaluate(manifest, PROTOCOL, vectors, bootstrap=0)
-    ranked = od.evaluate(manifest, PROTOCOL, vectors, bootstrap=0, rerank="k-reciprocal")
+    plain = od.evaluate(manifest, PROTOCOL, vectors, order="manifest", bootstrap=0)
+    ranked = od.evaluate(manifest, PROTOCOL, vectors, order="manifest", bootstrap=0, rerank="k-reciprocal")
     assert ranked.record["rerank"] == "k-reciprocal k1=20 k2=6 lambda=0.3"
     assert plain.record["rerank"] == "none"
     split = od.split(manifest, PROTOCOL)
@@ -53,7 +53,7 @@ def test_reranking_is_refused_where_it_means_nothing(manifest: od.Manifest, vect
     """Under drawn galleries, and by a name that does not exist, re-ranking is refused."""
     for protocol, name in (("single-shot-occluded-probe", "k-reciprocal"), (PROTOCOL, "magic")):
         with pytest.raises(od.OccludedDatasetsError):
-            od.evaluate(manifest, protocol, vectors, rerank=name, bootstrap=0)
+            od.evaluate(manifest, protocol, vectors, order="manifest", rerank=name, bootstrap=0)
 
 
 def test_figures(manifest: od.Manifest, vectors: np.ndarray, tmp_path: Path) -> None:
@@ -70,12 +70,12 @@ def test_figures(manifest: od.Manifest, vectors: np.ndarray, tmp_path: Path) -> 
         visibility_source="annotated",
     )
     known = od.Manifest(frame, manifest.header, manifest.path)
-    made = figures(od.evaluate(known, PROTOCOL, vectors, bootstrap=0).record, tmp_path / "more")
+    made = figures(od.evaluate(known, PROTOCOL, vectors, order="manifest", bootstrap=0).record, tmp_path / "more")
     assert [path.name for path in made] == ["cmc.png", "occlusion.png"]
 
 
 def test_a_withdrawn_parent_is_stamped_on_the_score(manifest: od.Manifest, vectors: np.ndarray) -> None:
     """The stamp of the manifest is on the record."""
-    assert od.evaluate(manifest, PROTOCOL, vectors, bootstrap=0).record["withdrawn_parent"] is False
+    assert od.evaluate(manifest, PROTOCOL, vectors, order="manifest", bootstrap=0).record["withdrawn_parent"] is False
     stamped = od.Manifest(manifest.frame, {**manifest.header, "withdrawn_parent": True}, manifest.path)
-    assert od.evaluate(stamped, PROTOCOL, vectors, bootstrap=0).record["withdrawn_parent"] is True
+    assert od.evaluate(stamped, PROTOCOL, vectors, order="manifest", bootstrap=0).record["withdrawn_parent"] is True

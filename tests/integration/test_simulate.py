@@ -14,7 +14,7 @@ import pytest
 from simulatekit import tree
 
 import occluded_datasets as od
-from occluded_datasets.errors import UsageError
+from occluded_datasets.errors import ProtocolError, UsageError
 from occluded_datasets.images import decode, encode
 from occluded_datasets.manifest import Manifest, read, verify
 from occluded_datasets.occlusion import Recipe, replay, simulate
@@ -202,8 +202,10 @@ def test_scores_of_a_simulated_set(source: Manifest, tmp_path: Path) -> None:
 
     extract(manifest, "histogram", tmp_path / "F.npz")
     protocol = find_protocol("simulated", "source-gallery")
-    records = [od.evaluate(manifest, one, tmp_path / "F.npz", bootstrap=0).record
+    records = [od.evaluate(manifest, one, tmp_path / "F.npz", rows="all", bootstrap=0).record
                for one in (protocol, protocol.at_level("0.1"), protocol.at_level("0.7"))]  # fmt: skip
+    with pytest.raises(ProtocolError, match=r"no probe picture.*of the split train.*--rows all"):
+        od.evaluate(manifest, protocol, tmp_path / "F.npz")
     assert records[0]["audit"]["probes"] == 2 * len(source)
     assert records[1]["audit"]["probes"] == records[2]["audit"]["probes"] == len(source)
     assert records[0]["audit"]["removed_same_camera"] > 2 * len(source) - 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 import occluded_datasets as od
 from occluded_datasets import catalog
 from occluded_datasets.catalog import Count, Dataset, Form, Part, Source, Terms, Variant
+from occluded_datasets.errors import ManifestError
 from occluded_datasets.twin import Twin, twin
 
 NINTH = Dataset(
@@ -97,3 +100,25 @@ def test_another_package_adds_a_set_by_entry_point(python: Callable[..., str], t
     )
     code = "import occluded_datasets as od; print(od.list_datasets()[-1], od.info('tenth-set').title)"
     assert python(code, tmp_path) == "tenth-set Tenth"
+
+
+def test_a_set_that_no_command_would_read_is_not_published(tmp_path: Path) -> None:
+    """Identities of train that are tested too: refused when it is built, and an earlier build stays; without, built."""
+    parts = tuple(replace(part, split="test") for part in NINTH.parts[:1]) + NINTH.parts[1:]
+    fine = replace(NINTH, parts=parts)
+    leaking = replace(NINTH, parts=(parts[0], replace(NINTH.parts[1], split="train")))
+    catalog.register(fine)
+    try:
+        tree = rendered("ninth-set", tmp_path / "raw").tree
+        built = od.build("ninth-set", tree, tmp_path / "data")
+        before = {path: path.read_bytes() for path in sorted((tmp_path / "data").rglob("*")) if path.is_file()}
+        catalog.unregister("ninth-set")
+        catalog.register(leaking)
+        for place, flags in ((tmp_path / "data", {"replace": True}), (tmp_path / "new", {})):
+            with pytest.raises(ManifestError, match=r"identity 1 is in train and in test.*Nothing was published"):
+                od.build("ninth-set", shutil.copytree(tree, tmp_path / f"raw-{place.name}"), place, **flags)
+        assert not (tmp_path / "new" / "ninth-set" / "manifest.csv").exists()
+        assert {path: path.read_bytes() for path in before} == before
+        assert od.load(built.manifest).verdict != ""
+    finally:
+        catalog.unregister("ninth-set")

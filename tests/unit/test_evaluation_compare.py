@@ -14,6 +14,7 @@ import occluded_datasets as od
 from occluded_datasets.errors import RecordError, UnknownNameError
 from occluded_datasets.evaluation import CONDITIONS
 from occluded_datasets.evaluation.declared import declared, parse
+from occluded_datasets.evaluation.record import canonical, own_digest
 from occluded_datasets.evaluation.statistics import resamples
 from occluded_datasets.manifest import Manifest
 
@@ -36,18 +37,119 @@ def scored(make: Make, seed: int = 0, protocol: str = PLAIN, cells: dict[str, st
     """Return the score of random features."""
     manifest = make(rows(**(cells or {})))
     values = np.random.default_rng(seed).standard_normal((len(manifest), 5))
-    return od.evaluate(manifest, protocol, values, **{"declare": ALL, "bootstrap": 20, **how})
+    return od.evaluate(manifest, protocol, values, **{"order": "manifest", "declare": ALL, "bootstrap": 20, **how})
 
 
 def test_comparable(make_manifest: Make) -> None:
-    """Other features under the same conditions; what neither states is said."""
+    """Other features under the same conditions, all of them stated."""
     first, second = scored(make_manifest), scored(make_manifest, 1)
-    assert od.compare(first, second).to_dict() == {"kind": "comparable", "reasons": [], "difference": None}
-    silent = od.compare(
-        scored(make_manifest, declare={**ALL, "seed": "unstated"}),
-        scored(make_manifest, declare={**ALL, "seed": "unstated"}),
+    empty = {"kind": "comparable", "reasons": [], "models": [], "difference": None}
+    assert od.compare(first, second).to_dict() == empty
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "reasons"),
+    [
+        ({"seed": "unstated"}, {"seed": "unstated"}, ("Neither states seed.",)),
+        ({"seed": "unstated"}, {}, ("A does not state seed.",)),
+        ({}, {"flip_test": "unstated", "seed": "unstated"}, ("B does not state flip_test, seed.",)),
+        ({"seed": "unstated"}, {"flip_test": "unstated"}, ("A does not state seed.", "B does not state flip_test.")),
+    ],
+)
+def test_undeclared(make_manifest: Make, a: dict[str, Any], b: dict[str, Any], reasons: tuple[str, ...]) -> None:
+    """A condition that one side or both do not state is no agreement: the two are not comparable yet."""
+    found = od.compare(scored(make_manifest, declare={**ALL, **a}), scored(make_manifest, declare={**ALL, **b}))
+    assert (found.kind, found.reasons, found.comparable) == ("undeclared", reasons, False)
+
+
+def test_nothing_declared_is_undeclared(make_manifest: Make) -> None:
+    """Two runs that say nothing of themselves are not comparable; a stated difference weighs more."""
+    silent = scored(make_manifest, declare={})
+    assert od.compare(silent, silent).kind == "undeclared"
+    one, other = (scored(make_manifest, declare={"pretraining": value}) for value in ("CLIP", "none"))
+    found = od.compare(one, other)
+    assert found.kind == "same protocol, other conditions"
+    assert found.reasons[0] == "declared pretraining: CLIP and none."
+    assert found.reasons[1].startswith("Neither states training_sets, ")
+
+
+def test_what_differs_between_models_is_named(make_manifest: Make) -> None:
+    """Weights, backbone and every parameter: a comparison of models is about them, so the verdict stays."""
+    config = {"lr": 0.1, "epochs": 2, "size": [128, 64]}
+    one = {"sha256": "a" * 64, "backbone": "resnet18", "config_sha256": "1" * 64, "config": config}
+    other = {**one, "sha256": "b" * 64, "config_sha256": "2" * 64, "config": {**config, "lr": 0.2, "obc": 1}}
+    found = od.compare(scored(make_manifest, model=one), scored(make_manifest, model=other))
+    assert found.kind == "comparable"
+    assert found.models == (
+        "model config lr: 0.1 and 0.2.",
+        "model config obc: unstated and 1.",
+        f"model config_sha256: {'1' * 16} and {'2' * 16}.",
+        f"model sha256: {'a' * 16} and {'b' * 16}.",
     )
-    assert (silent.kind, silent.reasons) == ("comparable", ("Neither states seed.",))
+    assert od.compare(scored(make_manifest, model=one), scored(make_manifest, model=dict(one))).models == ()
+    assert (
+        "model backbone: unstated and resnet18."
+        in od.compare(scored(make_manifest), scored(make_manifest, model=one)).models
+    )
+
+
+def test_a_record_changed_by_hand_is_refused(make_manifest: Make, tmp_path: Path) -> None:
+    """Another number, another condition, in the file or in memory; with a digest made to fit, the sidecar speaks."""
+    score, place = scored(make_manifest), tmp_path / "a.json"
+    score.write(place)
+    record = json.loads(place.read_bytes())
+    for change in (
+        {"map": 0.999999},
+        {"declared": {**ALL, "seed": 2}},
+        {"chance": {**record["chance"], "above": True}},
+    ):
+        changed = {**record, **change}
+        if changed == record:
+            continue
+        place.write_bytes(canonical(changed))
+        with pytest.raises(RecordError, match=r"a\.json: The record was changed after it was written"):
+            od.compare(place, score)
+        with pytest.raises(RecordError, match="changed after it was written"):
+            od.compare(changed, score)
+    for change, why in (({"map": 0.999999}, "its map is not"), ({"minp": 0.123}, "its minp is not"),
+                        ({"cmc": {**record["cmc"], "1": 0.0}}, "its rank-1 is not")):  # fmt: skip
+        place.write_bytes(canonical(sealed({**record, **change})))
+        with pytest.raises(RecordError, match=why):
+            od.compare(place, score)
+    place.write_bytes(canonical(record))
+    assert od.compare(place, score).comparable
+    (tmp_path / "a.per_probe.csv").unlink()
+    assert od.compare(place, score).comparable
+
+
+@pytest.mark.parametrize("protocol", ["afpb-nshot-1", "single-shot-occluded-probe", PLAIN])
+def test_every_protocols_record_is_shown_by_its_sidecar(make_manifest: Make, tmp_path: Path, protocol: str) -> None:
+    """What evaluate wrote is read back, whatever was drawn."""
+    scored(make_manifest, protocol=protocol).write(tmp_path / "a.json")
+    assert od.compare(tmp_path / "a.json", tmp_path / "a.json").comparable
+
+
+def test_the_command_says_undeclared(make_manifest: Make, tmp_path: Path, command: Callable[..., Any]) -> None:
+    """Exit 1 with the conditions by name; 0 once all are stated on both sides."""
+    scored(make_manifest, declare={}).write(tmp_path / "a.json")
+    scored(make_manifest).write(tmp_path / "b.json")
+    ran = command("compare", tmp_path / "a.json", tmp_path / "b.json")
+    assert ran.code == 1
+    assert ran.out.splitlines()[0] == "undeclared"
+    for name in CONDITIONS:
+        assert name in ran.out
+    assert command("compare", tmp_path / "b.json", tmp_path / "b.json").code == 0
+
+
+def test_help_lists_every_condition(command: Callable[..., Any]) -> None:
+    """What --declare takes can be read from the help of evaluate."""
+    shown = " ".join(command("evaluate", "--help").out.split())
+    assert [name for name in CONDITIONS if name not in shown] == []
+
+
+def sealed(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the digest of its content."""
+    return {**record, "sha256": own_digest(record)}
 
 
 def test_not_comparable(make_manifest: Make) -> None:
@@ -60,12 +162,12 @@ def test_not_comparable(make_manifest: Make) -> None:
     assert (cameras.kind, cameras.reasons[0][:35]) == ("not comparable", "The rows differ in cameras or group")
     pixels = scored(make_manifest, cells={"pixel_sha256": "a" * 64})
     assert "pictures or labels" in od.compare(plain, pixels).reasons[0]
-    ranked = {**plain.record, "rerank": "k-reciprocal"}
+    ranked = sealed({**plain.record, "rerank": "k-reciprocal"})
     assert od.compare(plain, ranked).reasons == ("One is re-ranked and one is not: none and k-reciprocal.",)
     assert od.compare(ranked, ranked).kind == "comparable"
-    both = od.compare(plain, {**ranked, "distance": "euclidean"}).reasons
+    both = od.compare(plain, sealed({**ranked, "distance": "euclidean"})).reasons
     assert (len(both), both[1]) == (2, "distance: cosine and euclidean.")
-    assert od.compare(ranked, {**ranked, "rerank": "other"}).kind == "same protocol, other conditions"
+    assert od.compare(ranked, sealed({**ranked, "rerank": "other"})).kind == "same protocol, other conditions"
 
 
 def test_other_conditions(make_manifest: Make) -> None:

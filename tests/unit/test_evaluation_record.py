@@ -52,7 +52,7 @@ def test_one_probe_by_hand(make_manifest: Make) -> None:
     """Gallery at 10, 20, 30 and 40 degrees, matches second and fourth: AP 1/2, rank-1 0, rank-3 1."""
     rows = [picture("p", 1, "occluded"), *(picture(f"g{i}", pid) for i, pid in enumerate((2, 1, 3, 1)))]
     angles = np.radians([0, 10, 20, 30, 40])
-    score = od.evaluate(make_manifest(rows), PLAIN, np.column_stack([np.cos(angles), np.sin(angles)]))
+    score = od.evaluate(make_manifest(rows), PLAIN, np.column_stack([np.cos(angles), np.sin(angles)]), order="manifest")
     record = score.record
     assert (record["map"], record["map_trapezoid"], record["minp"]) == (0.5, round((1 / 4 + 5 / 12) / 2, 6), 0.5)
     assert record["cmc"] == {"1": 0.0, "3": 1.0, "5": 1.0, "10": 1.0, "20": 1.0}
@@ -64,7 +64,7 @@ def test_one_probe_by_hand(make_manifest: Make) -> None:
 def test_constant_features_score_chance(make_manifest: Make) -> None:
     """3 people with 2 pictures of 6: rank-1 is 1/3 exactly, rank-5 is certain, and the ends are 0 and 1."""
     manifest = make_manifest(small())
-    record = od.evaluate(manifest, PLAIN, np.ones((len(manifest), 3))).record
+    record = od.evaluate(manifest, PLAIN, np.ones((len(manifest), 3)), order="manifest").record
     assert record["cmc"]["1"] == round(1 / 3, 6)
     assert record["cmc"]["3"] == round(1 - (4 * 3 * 2) / (6 * 5 * 4), 6)
     assert record["cmc"]["5"] == 1
@@ -78,8 +78,11 @@ def test_constant_features_score_chance(make_manifest: Make) -> None:
 def test_random_features_score_their_expectation(make_manifest: Make) -> None:
     """Random features lie within five standard errors of what constant features score."""
     manifest = make_manifest(small(20, 5))
-    chance = od.evaluate(manifest, PLAIN, np.ones((len(manifest), 1)), bootstrap=0).record
-    runs = [od.evaluate(manifest, PLAIN, random(manifest, seed, 16), bootstrap=0).record for seed in range(12)]
+    chance = od.evaluate(manifest, PLAIN, np.ones((len(manifest), 1)), order="manifest", bootstrap=0).record
+    runs = [
+        od.evaluate(manifest, PLAIN, random(manifest, seed, 16), order="manifest", bootstrap=0).record
+        for seed in range(12)
+    ]
     for name in ("map", "map_trapezoid", "minp"):
         values = np.array([run[name] for run in runs])
         assert abs(values.mean() - chance[name]) < 5 * values.std(ddof=1) / np.sqrt(len(values))
@@ -124,8 +127,8 @@ def test_group_rule(make_manifest: Make) -> None:
     ]  # fmt: skip
     manifest = make_manifest(rows)
     features = np.array([[1, 0], [1, 0.1], [1, 0.2], [1, 0.3], [1, 0.4]])
-    assert od.evaluate(manifest, PLAIN, features).record["map"] == round((1 + 2 / 3) / 2, 6)
-    record = od.evaluate(manifest, own(group_rule="same-group-removed"), features).record
+    assert od.evaluate(manifest, PLAIN, features, order="manifest").record["map"] == round((1 + 2 / 3) / 2, 6)
+    record = od.evaluate(manifest, own(group_rule="same-group-removed"), features, order="manifest").record
     assert (record["map"], record["audit"]["removed_same_group"]) == (1.0, 2)
 
 
@@ -133,20 +136,20 @@ def test_unanswerable_probes(make_manifest: Make) -> None:
     """Dropped and counted, or refused by the protocol naming them, or nothing is left at all."""
     rows = [*small(2, 1), picture("lost", 9, "occluded")]
     manifest = make_manifest(rows)
-    record = od.evaluate(manifest, PLAIN, random(manifest)).record
+    record = od.evaluate(manifest, PLAIN, random(manifest), order="manifest").record
     assert (record["audit"]["dropped_probes"], record["audit"]["probes"]) == (1, 3)
     with pytest.raises(ProtocolError, match="1 probes"):
-        od.evaluate(manifest, own(unanswerable="error"), random(manifest))
+        od.evaluate(manifest, own(unanswerable="error"), random(manifest), order="manifest")
     cameras = [{**row, "camid": "1", "camid_source": "filename"} for row in small(2, 1)]
     manifest = make_manifest(cameras)
     with pytest.raises(ProtocolError, match=r"2 of 2 probes have no true match left: o1_0, o2_0\. There is nothing"):
-        od.evaluate(manifest, own(camera_rule="same-camera-removed"), random(manifest))
+        od.evaluate(manifest, own(camera_rule="same-camera-removed"), random(manifest), order="manifest")
 
 
 def test_a_gallery_smaller_than_the_ranks(make_manifest: Make) -> None:
     """Two pictures in the gallery: every rank from 3 on is within what is there."""
     manifest = make_manifest(small(2, 1))
-    record = od.evaluate(manifest, PLAIN, np.array([[1, 0], [0, 1], [0, 1], [1, 0]])).record
+    record = od.evaluate(manifest, PLAIN, np.array([[1, 0], [0, 1], [0, 1], [1, 0]]), order="manifest").record
     assert record["cmc"] == {"1": 0.0, "3": 1.0, "5": 1.0, "10": 1.0, "20": 1.0}
 
 
@@ -155,7 +158,7 @@ def test_single_shot_draws_by_hand(make_manifest: Make) -> None:
     manifest = make_manifest(small(4, 3))
     features = random(manifest, 3)
     name = "single-shot-occluded-probe"
-    score = od.evaluate(manifest, name, features)
+    score = od.evaluate(manifest, name, features, order="manifest")
     done = split(manifest, name)
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     place = {row: index for index, row in enumerate(manifest.frame["image_id"])}
@@ -183,7 +186,7 @@ def test_sets_by_hand(make_manifest: Make) -> None:
     rows = [row for row in small(6, 3) if row["image_id"] not in ("f2_1", "f2_2")]
     manifest = make_manifest(rows)
     features = random(manifest, 4)
-    score = od.evaluate(manifest, "afpb-nshot-2", features)
+    score = od.evaluate(manifest, "afpb-nshot-2", features, order="manifest")
     done = split(manifest, "afpb-nshot-2")
     unit = dict(zip(manifest.frame["image_id"], features / np.linalg.norm(features, axis=1)[:, None], strict=True))
     people = sorted(set(done.probe["pid"]))
@@ -214,16 +217,16 @@ def test_sets_need_plain_vectors(make_manifest: Make) -> None:
     done = split(manifest, "afpb-nshot-1")
     names = [tuple(part["image_id"]) for part in (done.probe, done.gallery)]
     for features, how in (
-        (np.ones((4, 2, 3)), {}),
+        (np.ones((4, 2, 3)), {"order": "manifest"}),
         (Matrix(names[0], names[1], np.ones((len(names[0]), len(names[1])))), {}),
-        (random(manifest), {"distance": "euclidean"}),
+        (random(manifest), {"distance": "euclidean", "order": "manifest"}),
     ):
         with pytest.raises(ProtocolError, match="sets are compared by cosine-of-normalised-mean"):
             od.evaluate(manifest, "afpb-nshot-1", features, **how)
     manifest = make_manifest(small(2, 2))
     signs = np.where(np.arange(len(manifest)) % 2, 1.0, -1.0)[:, None]
     with pytest.raises(FeatureError, match="cancel out: identity"):
-        od.evaluate(manifest, "afpb-nshot-2", signs)
+        od.evaluate(manifest, "afpb-nshot-2", signs, order="manifest")
 
 
 def test_buckets(make_manifest: Make) -> None:
@@ -231,25 +234,25 @@ def test_buckets(make_manifest: Make) -> None:
     seen = {"a": "0.700000", "b": "0.710000", "c": "0.000000", "d": ""}
     rows = [picture(name, 1, "occluded", visible_fraction=value) for name, value in seen.items()]
     manifest = make_manifest([*rows, picture("g", 1), picture("h", 2)])
-    buckets = od.evaluate(manifest, PLAIN, random(manifest)).record["buckets"]
+    buckets = od.evaluate(manifest, PLAIN, random(manifest), order="manifest").record["buckets"]
     assert [(row["from"], row["to"], row["probes"]) for row in buckets] == [
         (0.2, 0.3, 1), (0.3, 0.4, 1), (0.9, 1.0, 1), (None, None, 1),
     ]  # fmt: skip
     plain = make_manifest(small())
-    assert od.evaluate(plain, PLAIN, random(plain)).record["buckets"] == []
+    assert od.evaluate(plain, PLAIN, random(plain), order="manifest").record["buckets"] == []
 
 
 def test_intervals_resample_people(make_manifest: Make) -> None:
     """A plain transcription of the bootstrap over identities gives the same interval."""
     manifest = make_manifest(small(7, 3))
-    score = od.evaluate(manifest, PLAIN, random(manifest, 1), bootstrap=200, seed=5)
+    score = od.evaluate(manifest, PLAIN, random(manifest, 1), order="manifest", bootstrap=200, seed=5)
     by_person = [rows["ap"].tolist() for _, rows in score.per_probe.groupby("pid")]
     means = []
     for drawn in resamples(7, 200, 5).tolist():
         values = [value for person in drawn for value in by_person[person]]
         means.append(sum(values) / len(values))
     assert score.record["intervals"]["map"] == pytest.approx(np.quantile(means, [0.025, 0.975]).tolist(), abs=1e-6)
-    assert od.evaluate(manifest, PLAIN, random(manifest), bootstrap=0).record["intervals"] is None
+    assert od.evaluate(manifest, PLAIN, random(manifest), order="manifest", bootstrap=0).record["intervals"] is None
 
 
 def test_resamples_are_fixed() -> None:

@@ -12,6 +12,7 @@ from occluded_datasets.cli.app import group
 from occluded_datasets.errors import ManifestError
 from occluded_datasets.evaluation import published as room
 from occluded_datasets.evaluation.published import CERTAINTIES, UNSTATED, beside, published
+from occluded_datasets.manifest.claims import OTHER_PIXELS
 from occluded_datasets.protocol import protocols
 from occluded_datasets.twin import twin
 
@@ -46,7 +47,7 @@ RECORD = {"verdict": "complete", "twin": False, "reference": "none known", "decl
     [
         ({"twin": True}, "drawn"),
         ({"verdict": "subset"}, "subset"),
-        ({"reference": "other pixels than"}, "other pixels"),
+        ({"reference": OTHER_PIXELS}, "other pixels"),
     ],
 )
 def test_beside_a_twin_or_a_part_is_no(change: dict[str, object], word: str) -> None:
