@@ -16,6 +16,7 @@ from ..scan import Progress
 from ..torch import ReidDataset, normalized
 from ..torch.normalizing import IMAGENET
 from .data import HIDDEN_BODIES
+from .inputs import require_inputs
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ class Described(NamedTuple):
         image_id -> float32, (C,).
     hidden : dict of str to float
         image_id -> the occlusion head's logit; above 0 says occluded.
+    model : str
+        The digest of the model that says it.
     """
 
     features: dict[str, npt.NDArray[np.float32]]
     hidden: dict[str, float]
+    model: str
 
 
 class Evaluated(NamedTuple):
@@ -50,13 +54,16 @@ class Evaluated(NamedTuple):
     occlusion_auroc : float or None
         How well the occlusion head tells the protocol's occluded and partial pictures from its full-body ones; None
         where it was not trained, or there is but one kind.
-    shared : mapping
-        Which identities training and test share, as of `occluded_datasets.people.shared`.
     """
 
     score: Score
     occlusion_auroc: float | None
-    shared: Mapping[str, Any]
+
+    @property
+    def shared(self) -> Mapping[str, Any]:
+        """Which identities training and test share, as of `occluded_datasets.people.shared`."""
+        shared: Mapping[str, Any] = self.score.record["shared"]
+        return shared
 
 
 def describe(run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progress | None = None) -> Described:
@@ -76,7 +83,7 @@ def describe(run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progres
         hidden.update(zip(raw["image_id"], logits.tolist(), strict=True))
         if progress is not None:
             progress(min(start + BATCH, len(dataset)), len(dataset))
-    return Described(features, hidden)
+    return Described(features, hidden, run.sha256())
 
 
 def evaluate_run(
@@ -112,11 +119,12 @@ def evaluate_run(
     """
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(manifest.dataset, protocol)
     rows = tested_rows(manifest, chosen)
-    common = shared(run.seen, manifest, rows)
-    found = described or describe(run, manifest, rows, progress)
+    shared(run.seen, manifest, rows)  # an error before the images are described, and not after
+    found, facts = described or describe(run, manifest, rows, progress), run.facts()
+    require_inputs({"model": found.model}, {"model": facts["sha256"]}, "described", "describe(run, manifest, rows)")
     given = {name: found.features[name] for name in rows["image_id"]}
-    score = evaluate(manifest, chosen, given, declare=declaration(run), bootstrap=bootstrap)
-    return Evaluated(score, occlusion_auroc(run, rows, found.hidden), common)
+    score = evaluate(manifest, chosen, given, declare=declaration(run), model=facts, seen=run.seen, bootstrap=bootstrap)
+    return Evaluated(score, occlusion_auroc(run, rows, found.hidden))
 
 
 def declaration(run: Run) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def require_inputs(kept: Mapping[str, Any] | None, own: Mapping[str, Any], where
     occluded_datasets.errors.UsageError: runs/a was made of other inputs. lr 0.1 there, 0.2 here. Next: another --out
     """
     differing = [
-        f"{name} {_short(kept.get(name))} there, {_short(value)} here"
+        f"{name} {short(kept.get(name))} there, {short(value)} here"
         for name, value in own.items()
         if kept is not None and kept.get(name) != value
     ]
@@ -121,7 +121,7 @@ def require_inputs(kept: Mapping[str, Any] | None, own: Mapping[str, Any], where
         raise UsageError(f"{where} was made of other inputs.", f"{'; '.join(differing)}.", again)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """Return a value as a message shows it: of a digest its first 16 digits."""
     if value in {None, ""}:
         return "none"

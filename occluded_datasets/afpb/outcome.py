@@ -18,6 +18,7 @@ from .ablation import LEVELS, SCORES, Ablation, require_one
 from .arms import arms_of, contrasts_of
 from .contrasts import HEADLINE, METRICS, SHOWN, by_identity, interval
 from .figures import figures
+from .inputs import require_inputs
 from .runs import open_run, write_json
 from .tables import markdown
 
@@ -83,8 +84,11 @@ def _runs(ablation: Ablation) -> dict[str, list[Path]]:
 
 def _test(runs: Mapping[str, list[Path]], test: str) -> dict[str, Any]:
     arms, tables = {}, {}
+    scored = {folder: _scored(folder, test) for folders in runs.values() for folder in folders}
+    for name, what in (("protocol", "protocols"), ("rows", "test rows")):
+        require_one({folder.name: one[name] for folder, one in scored.items()}, what)
     for arm, folders in runs.items():
-        seeds = [_scored(folder, test) for folder in folders]
+        seeds = [scored[folder] for folder in folders]
         tables[arm] = [one["table"] for one in seeds]
         arms[arm] = {
             "seeds": [one["scores"] for one in seeds],
@@ -107,6 +111,8 @@ def _scored(folder: Path, test: str) -> dict[str, Any]:
     kept = json.loads((folder / SCORES).read_bytes())
     path = folder / kept["scores"][test]
     record = json.loads(path.read_bytes())
+    kept_of, own = {"model": record["model"]["sha256"]}, {"model": open_run(folder).sha256()}
+    require_inputs(kept_of, own, f"{path}: the score", "the same ablate command, which scores every run anew")
     scores = {}
     for name, way in SHOWN.items():
         value: Any = record
@@ -119,6 +125,7 @@ def _scored(folder: Path, test: str) -> dict[str, Any]:
         "auroc": kept["occlusion_auroc"][test],
         "shared": kept["shared"][test],
         "protocol": record["protocol"],
+        "rows": record["rows_sha256"],
         "fingerprint": record["fingerprint"],
         "probes": record["audit"]["probes"],
     }

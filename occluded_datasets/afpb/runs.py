@@ -73,8 +73,10 @@ class Run:
         return state_sha256(read_state(self.folder / MODEL)["model"])
 
     def facts(self) -> dict[str, Any]:
-        """Return what a score record says of the model: its digest, its backbone, and its config by value."""
+        """Return what a score record says of the model: its digest, backbone, config by value and start."""
         config = plain(self.config, self.record["recipe"] or "", self.record["weights"]["sha256"])
+        first = self.record.get("inputs", {}).get("start", "unknown")
+        config["start"] = NONE if self.record["start"] is None else first
         text = json.dumps(config, sort_keys=True)
         return {
             "sha256": self.sha256(),

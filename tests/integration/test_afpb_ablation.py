@@ -15,6 +15,7 @@ import occluded_datasets as od  # noqa: E402
 from occluded_datasets.afpb import ablation  # noqa: E402
 from occluded_datasets.afpb.ablation import Ablation, Plan, ablate  # noqa: E402
 from occluded_datasets.afpb.config import Config  # noqa: E402
+from occluded_datasets.afpb.evaluation import evaluate_run  # noqa: E402
 from occluded_datasets.afpb.outcome import outcome  # noqa: E402
 from occluded_datasets.afpb.runs import open_run  # noqa: E402
 from occluded_datasets.afpb.training import train  # noqa: E402
@@ -150,3 +151,25 @@ def test_a_table_of_levels_is_of_its_model_and_sets(tmp_path: Path, monkeypatch:
     ablation._keep_levels(other, test, source)
     ablation._keep_levels(other, test, source)
     assert (other.folder / "levels.csv").read_text() != text
+
+
+def test_a_score_of_another_model_or_test_is_not_set_beside_others(
+    made: Small, fewer: Small, done: Ablation, tmp_path: Path
+) -> None:
+    """A score is of the model beside it, and all scores of a table are of the same test rows."""
+    mixed = done._replace(folder=tmp_path / "mixed")
+    shutil.copytree(done.folder, mixed.folder)
+    config = open_run(done.folder / "afpb-0").config
+    other = train(made.manifest, tmp_path / "other", Config.of({"lr": 0.02}, config), store=made.store)
+    for name in ("model.pt", "run.json", "config.json"):
+        shutil.copy(other.folder / name, mixed.folder / "afpb-0" / name)
+    with pytest.raises(
+        UsageError, match=r"afpb-nshot-1\.json: the score was made of other inputs\. model [0-9a-f]{16}"
+    ):
+        outcome(mixed)
+    shutil.rmtree(mixed.folder)
+    shutil.copytree(done.folder, mixed.folder)
+    found = evaluate_run(open_run(mixed.folder / "afpb-0"), fewer.manifest, "afpb-nshot-1", bootstrap=10)
+    found.score.write(mixed.folder / "afpb-0" / "partial-reid-afpb-nshot-1.json")
+    with pytest.raises(UsageError, match=r"Runs of different test rows.*in afpb-0; [0-9a-f]{16} in baseline-0"):
+        outcome(mixed)

@@ -15,11 +15,12 @@ torch = pytest.importorskip("torch")
 
 from occluded_datasets.afpb.config import Config  # noqa: E402
 from occluded_datasets.afpb.data import training_rows  # noqa: E402
-from occluded_datasets.afpb.evaluation import declaration, evaluate_run  # noqa: E402
+from occluded_datasets.afpb.evaluation import declaration, describe, evaluate_run  # noqa: E402
 from occluded_datasets.afpb.inputs import images_sha256, require_inputs  # noqa: E402
 from occluded_datasets.afpb.runs import CHECKPOINT, MODEL, Run, open_run, read_state, write_state  # noqa: E402
 from occluded_datasets.afpb.training import train  # noqa: E402
 from occluded_datasets.errors import InputError, UsageError  # noqa: E402
+from occluded_datasets.evaluation import compare  # noqa: E402
 from occluded_datasets.manifest import Manifest, read  # noqa: E402
 from occluded_datasets.occlusion import Recipe, simulate  # noqa: E402
 
@@ -215,6 +216,26 @@ def test_processes_and_precision_are_inputs(whole: Run) -> None:
         require_inputs({**own, "processes": 2}, own, "it")
     with pytest.raises(UsageError, match="precision bf16 there, float32 here"):
         require_inputs({**own, "precision": "bf16"}, own, "it")
+
+
+def test_a_comparison_names_how_models_differ(made: Small, whole: Run, tmp_path: Path) -> None:
+    """The record carries the facts of the model and whom it saw; `compare` names what differs, and only that."""
+    on = train(
+        made.manifest, tmp_path / "on", anew(SHORT, lr=0.02, obc_weight=0.5), store=made.store, start=whole.folder
+    )
+    scores = [evaluate_run(run, made.manifest, CONFIG.train_protocol, bootstrap=10).score for run in (whole, on)]
+    assert [one.record["model"] for one in scores] == [whole.facts(), on.facts()]
+    assert scores[0].record["shared"]["relation"] == "same set"
+    found = compare(*scores).models
+    named = {text.partition(":")[0].removeprefix("model ") for text in found}
+    assert named == {"sha256", "config_sha256", "config lr", "config obc_weight", "config start"}
+    assert "model config lr: 0.01 and 0.02." in found
+    assert compare(scores[0], scores[0]).models == ()
+    described = describe(whole, made.manifest, made.manifest.frame)
+    again = evaluate_run(whole, made.manifest, CONFIG.train_protocol, described=described, bootstrap=10).score
+    assert again.record == scores[0].record
+    with pytest.raises(UsageError, match=r"described was made of other inputs\. model [0-9a-f]{16} there"):
+        evaluate_run(on, made.manifest, CONFIG.train_protocol, described=described)
 
 
 def test_what_a_record_says_of_a_model(made: Small, whole: Run, tmp_path: Path) -> None:
