@@ -84,7 +84,7 @@ def train(
     start : path, optional
         A finished run on the same rows, whose model is trained on.
     resume : bool
-        Go on where the last checkpoint stands; the end is the same as without the stop.
+        Take up a finished run or the last checkpoint of the same inputs; the end is the same as without the stop.
     every : int
         Steps between checkpoints.
     tensorboard : bool
