@@ -59,6 +59,5 @@ def command(
     say(found.score.table())
     auroc = "undefined" if found.occlusion_auroc is None else f"{found.occlusion_auroc:.3f}"
     say(f"  OBC AUROC     {auroc}  occluded and partial against full-body pictures; 0.5 is chance")
-    say(f"  people        {found.shared['text']}")
     if out is not None:
         say(f"  record        {out}")

@@ -24,7 +24,7 @@ from .options import config_of, config_options, require_torch
 @click.option(
     "--start", type=click.Path(file_okay=False, path_type=Path), help="A finished run on the same rows to go on from."
 )
-@click.option("--resume", is_flag=True, help="Go on where the last checkpoint stands: to the same end.")
+@click.option("--resume", is_flag=True, help="Take up what is kept for the same inputs, to the same end.")
 @click.option("--every", type=click.IntRange(1), default=200, show_default=True, help="Steps between checkpoints.")
 @click.option("--tensorboard", is_flag=True, help="Write a log for TensorBoard too.")
 @root_option

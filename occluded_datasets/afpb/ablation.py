@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -16,17 +17,22 @@ from ..benchmark import find_benchmark, parts_of
 from ..errors import UsageError
 from ..files import storage_errors, write_atomic
 from ..manifest import Manifest
+from ..people import joined, shared, shown
 from ..protocol import find_protocol
 from ..scan import Progress, cores
-from ..store import pack
+from . import ranks
 from .arms import HELP, arms_of
+from .backbones import origin
 from .config import CLEAN_VIEW, ONE_VIEW, Config
 from .data import HIDDEN_BODIES, training_rows
-from .evaluation import Described, describe, evaluate_run, shared_people, tested_rows
-from .levels import level_scores
-from .ranks import keep_memory
-from .runs import Run, write_json
-from .training import finished, train
+from .evaluation import Described, describe, evaluate_run, tested_rows
+from .inputs import images_sha256, inputs_of, require_inputs, short
+from .levels import level_inputs, level_scores
+from .runs import RECORD, Run, kept_inputs, open_run, write_json
+from .training import packed, train
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCORES, LEVELS = "scores.json", "levels.csv"
 
@@ -129,8 +135,8 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
     Raises
     ------
     UsageError
-        If there is no such arm, a run in the folder is of another config, or a test shows people that would be trained
-        on: all before anything is trained.
+        If there is no such arm, arms would train on different rows, what the folder keeps was made of other inputs, or
+        a test shows identities that would be trained on: all before anything is trained.
     """
     folder = Path(out)
     arms = arms_of(plan.arms)
@@ -138,10 +144,8 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
     undefined = _undefined(plan)
     if set(plan.arms) <= set(undefined):
         raise UsageError(f"No arm can be run: {'; '.join(undefined.values())}.", "", HELP)
-    for (arm, seed), config in configs.items():
-        finished(folder / f"{arms[arm].folder}-{seed}", config, resume=True)
-    _check_tests(plan, configs.values())
-    pack(plan.train, folder / "store", plan.base.size)
+    _check(plan, {folder / f"{arms[arm].folder}-{seed}": config for (arm, seed), config in configs.items()})
+    packed(plan.train, folder, plan.base)
     plan = _started(plan, folder)
     work = [one for one in configs if one[0] not in undefined]
     jobs = jobs or (1 if torch.cuda.is_available() else min(cores(), len(work)))
@@ -163,17 +167,79 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
     return Ablation(folder, plan, undefined)
 
 
-def _check_tests(plan: Plan, configs: Iterable[Config]) -> None:
-    """Raise what scoring would, hours later."""
-    for parts in dict.fromkeys((config.hold_out, config.train_protocol) for config in configs):
-        chosen = replace(plan.base, hold_out=parts[0], train_protocol=parts[1])
-        people = set(training_rows(plan.train, chosen)["pid"].tolist())
-        for test in plan.tests:
-            if test.parent is None:
-                rows = tested_rows(test.manifest, find_protocol(test.manifest.dataset, test.protocol))
-            else:
-                rows = parts_of(find_benchmark(test.protocol), test.parent).probe
-            shared_people(plan.train.dataset, people, test.parent or test.manifest, rows)
+def _check(plan: Plan, configs: Mapping[Path, Config]) -> None:
+    """Raise what training, scoring or the tables would, hours later; `configs` are by the folders of their runs."""
+    rows = _training_rows(plan, configs)
+    start = None if plan.start is None else open_run(plan.start)
+    names = dict.fromkeys((config.backbone, config.weights) for config in (plan.base, *configs.values()))
+    origins = {name: origin(*name) for name in names}
+    earlier = [start.seen] if start else [one.seen for one in origins.values()]
+    for seen in earlier:
+        _check_tests(plan, joined(shown(plan.train, rows), seen))
+    with ranks.joined() as place:
+        for folder, config in configs.items():
+            kept = kept_inputs(folder, config, resume=True)
+            if kept is not None:
+                weights = origins[config.backbone, config.weights]
+                own = inputs_of(plan.train, rows, config, weights, start.sha256() if start else "", place)
+                if start is None and plan.start_epochs:  # the start is looked at when it is trained or taken up
+                    del own["start"]
+                require_inputs(kept, own, f"{folder}: the run")
+                _check_levels(plan, folder)
+
+
+def _training_rows(plan: Plan, configs: Mapping[Path, Config]) -> pd.DataFrame:
+    """Return the rows that all arms train on.
+
+    Raises
+    ------
+    UsageError
+        If arms would train on different rows, or the file of a recipe cannot be read.
+    """
+    found: dict[tuple[str, str], tuple[str, pd.DataFrame]] = {}
+    for folder, config in configs.items():
+        config.recipe()
+        parts = config.hold_out, config.train_protocol
+        if parts not in found:
+            found[parts] = folder.name, training_rows(plan.train, config)
+    require_one({name: images_sha256(rows) for name, rows in found.values()}, "training rows")
+    return next(iter(found.values()))[1]
+
+
+def require_one(found: Mapping[str, str], what: str) -> None:
+    """Raise unless all runs, given by name, have the same of something: their scores are set side by side.
+
+    Raises
+    ------
+    UsageError
+        With the runs of each.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name, value in found.items():
+        kinds.setdefault(value, []).append(name)
+    if len(kinds) > 1:
+        said = "; ".join(f"{short(value)} in {', '.join(names)}" for value, names in kinds.items())
+        raise UsageError(
+            f"Runs of different {what} cannot be compared.", f"Expected one in all runs, found {said}.",
+            "an ablation of its own for each, in another --out",
+        )  # fmt: skip
+
+
+def _check_tests(plan: Plan, seen: Sequence[Mapping[str, Any]]) -> None:
+    """Raise if a test shows identities that a model has seen."""
+    for test in plan.tests:
+        if test.parent is None:
+            rows = tested_rows(test.manifest, find_protocol(test.manifest.dataset, test.protocol))
+        else:
+            rows = parts_of(find_benchmark(test.protocol), test.parent).probe
+        shared(seen, test.parent or test.manifest, rows)
+
+
+def _check_levels(plan: Plan, folder: Path) -> None:
+    """Raise if the table of levels of a finished run was made of other inputs."""
+    for test in plan.tests:
+        if test.parent is not None and (folder / RECORD).is_file():
+            _levels_kept(open_run(folder), test, test.parent)
 
 
 def _started(plan: Plan, folder: Path) -> Plan:
@@ -189,7 +255,7 @@ def _started(plan: Plan, folder: Path) -> Plan:
 def run_arm(plan: Plan, folder: Path, name: str, config: Config, threads: int) -> None:
     """Train one arm with one seed, and score it on each test, where that is not done yet."""
     torch.set_num_threads(threads)
-    keep_memory()
+    ranks.keep_memory()
     own = folder / name
     run = train(plan.train, own, config, store=folder / "store", start=plan.start, resume=own.exists())
     record: dict[str, Any] = {"scores": {}, "occlusion_auroc": {}, "shared": {}}
@@ -210,10 +276,31 @@ def run_arm(plan: Plan, folder: Path, name: str, config: Config, threads: int) -
 
 
 def _keep_levels(run: Run, test: Test, parent: Manifest) -> None:
+    if _levels_kept(run, test, parent):
+        return
+    path, benchmark = run.folder / LEVELS, find_benchmark(test.protocol)
+    text = level_scores(run, benchmark, test.manifest, parent)
+    write_json(path.with_suffix(".json"), {"inputs": level_inputs(run, benchmark, test.manifest, parent)})
+    with storage_errors(str(path)):
+        write_atomic(path, text.encode())
+
+
+def _levels_kept(run: Run, test: Test, parent: Manifest) -> bool:
+    """Return whether a run's table of levels is there.
+
+    Raises
+    ------
+    UsageError
+        If it was made of other inputs.
+    """
     path = run.folder / LEVELS
     if not path.is_file():
-        with storage_errors(str(path)):
-            write_atomic(path, level_scores(run, find_benchmark(test.protocol), test.manifest, parent).encode())
+        return False
+    beside = path.with_suffix(".json")
+    kept = json.loads(beside.read_bytes())["inputs"] if beside.is_file() else {}
+    own = level_inputs(run, find_benchmark(test.protocol), test.manifest, parent)
+    require_inputs(kept, own, f"{path}: the table", f"delete {path}, which is then made anew, or another --out")
+    return True
 
 
 def _cells(plan: Plan) -> Iterator[tuple[str, int]]:

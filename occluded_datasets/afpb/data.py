@@ -75,6 +75,12 @@ def training_rows(manifest: Manifest, config: Config) -> pd.DataFrame:
     return rows.sort_values("image_id", ignore_index=True)
 
 
+def precision(config: Config, device: Any) -> str:
+    """Return ``bf16`` or ``float32``: what a config's precision is on a device."""
+    half = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
+    return "bf16" if half else "float32"
+
+
 def rows_fingerprint(rows: pd.DataFrame) -> str:
     """Return the fingerprint of the rows that are trained on."""
     return fingerprint(from_frame(rows))

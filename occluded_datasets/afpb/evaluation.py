@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
-from ..catalog.registry import get, ids
-from ..errors import UsageError
 from ..evaluation import Score, evaluate
 from ..manifest import Manifest
+from ..people import shared
 from ..protocol import Protocol, find_protocol, split
 from ..scan import Progress
 from ..torch import ReidDataset, normalized
 from ..torch.normalizing import IMAGENET
 from .data import HIDDEN_BODIES
+from .inputs import require_inputs
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -35,10 +35,13 @@ class Described(NamedTuple):
         image_id -> float32, (C,).
     hidden : dict of str to float
         image_id -> the occlusion head's logit; above 0 says occluded.
+    model : str
+        The digest of the model that says it.
     """
 
     features: dict[str, npt.NDArray[np.float32]]
     hidden: dict[str, float]
+    model: str
 
 
 class Evaluated(NamedTuple):
@@ -51,13 +54,16 @@ class Evaluated(NamedTuple):
     occlusion_auroc : float or None
         How well the occlusion head tells the protocol's occluded and partial pictures from its full-body ones; None
         where it was not trained, or there is but one kind.
-    shared : mapping
-        Whom training and test share: `shared_people`.
     """
 
     score: Score
     occlusion_auroc: float | None
-    shared: Mapping[str, Any]
+
+    @property
+    def shared(self) -> Mapping[str, Any]:
+        """Which identities training and test share, as of `occluded_datasets.people.shared`."""
+        shared: Mapping[str, Any] = self.score.record["shared"]
+        return shared
 
 
 def describe(run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progress | None = None) -> Described:
@@ -77,7 +83,7 @@ def describe(run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progres
         hidden.update(zip(raw["image_id"], logits.tolist(), strict=True))
         if progress is not None:
             progress(min(start + BATCH, len(dataset)), len(dataset))
-    return Described(features, hidden)
+    return Described(features, hidden, run.sha256())
 
 
 def evaluate_run(
@@ -109,15 +115,16 @@ def evaluate_run(
     Raises
     ------
     UsageError
-        If the protocol has no such name, or the test rows are rows that were trained on.
+        If the protocol has no such name, or identities of the test were trained on, by this run or one before it.
     """
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(manifest.dataset, protocol)
     rows = tested_rows(manifest, chosen)
-    shared = shared_people(str(run.record["training"]["dataset"]), run.label_map, manifest, rows)
-    found = described or describe(run, manifest, rows, progress)
+    shared(run.seen, manifest, rows)  # an error before the images are described, and not after
+    found, facts = described or describe(run, manifest, rows, progress), run.facts()
+    require_inputs({"model": found.model}, {"model": facts["sha256"]}, "described", "describe(run, manifest, rows)")
     given = {name: found.features[name] for name in rows["image_id"]}
-    score = evaluate(manifest, chosen, given, declare=declaration(run), bootstrap=bootstrap)
-    return Evaluated(score, occlusion_auroc(run, rows, found.hidden), shared)
+    score = evaluate(manifest, chosen, given, declare=declaration(run), model=facts, seen=run.seen, bootstrap=bootstrap)
+    return Evaluated(score, occlusion_auroc(run, rows, found.hidden))
 
 
 def declaration(run: Run) -> dict[str, Any]:
@@ -125,8 +132,10 @@ def declaration(run: Run) -> dict[str, Any]:
     record, config = run.record, run.config
     origin = record["start"] or record
     training = record["training"]
+    own = f"{training['dataset']} {training['rows_fingerprint']}"
+    others = [one["set"] for one in run.seen if one["set"] != training["dataset"]]
     return {
-        "training_sets": f"{training['dataset']} {training['rows_fingerprint']}",
+        "training_sets": [own, *others] if others else own,
         "pretraining": origin["weights"]["source"],
         "extra_inputs": "none",
         "cameras_fed_to_model": False,
@@ -145,63 +154,6 @@ def tested_rows(manifest: Manifest, protocol: Protocol) -> pd.DataFrame:
     done = split(manifest, protocol)
     both = pd.concat([done.probe, done.gallery])
     return both.drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
-
-
-def shared_people(trained: str, people: Iterable[int], manifest: Manifest, rows: pd.DataFrame) -> dict[str, Any]:
-    """Return whom a model was trained on and a test set shows too.
-
-    Parameters
-    ----------
-    trained : str
-        The dataset that was trained on.
-    people : iterable of int
-        Its identities that were.
-    manifest : Manifest
-        Of the test set.
-    rows : pandas.DataFrame
-        Its rows that are compared.
-
-    Returns
-    -------
-    dict
-        ``relation``: ``none``; ``related set`` where the catalogue says that the two were made of the same people;
-        ``same set``, with ``identities`` the pids that both have and ``pictures`` trained on; and ``text`` for people.
-
-    Raises
-    ------
-    UsageError
-        If test pictures were trained on.
-    """
-    tested = {manifest.dataset, *(str(one["parent"]) for one in manifest.header.get("lineage", []))}
-    if trained in tested:
-        pids = sorted(set(rows["pid"].tolist()) & set(people))
-        if pids:
-            raise UsageError(
-                f"{trained}: {len(pids)} identities of the test rows are trained on.",
-                f"Expected none in common; the first is pid {pids[0]}.",
-                "train with --train-protocol or --hold-out, which leave the test identities out",
-            )
-        return {"relation": "same set", "identities": 0, "text": "same set, no identity in common"}
-    if tested & relatives(trained):
-        text = f"{trained} and {manifest.dataset} were made of the same people: this score is inflated"
-        return {"relation": "related set", "identities": None, "text": text}
-    return {"relation": "none", "identities": 0, "text": "different sets; the catalogue knows of no common people"}
-
-
-def relatives(dataset: str) -> set[str]:
-    """Return the sets that show the same people as one, itself among them, as far as the catalogue says.
-
-    Examples
-    --------
-    >>> sorted(relatives("mars"))
-    ['market-1501', 'mars', 'occluded-market']
-    """
-    edges = [(one, parent.parent) for one in ids() for parent in get(one).lineage]
-    found, before = {dataset}, 0
-    while len(found) > before:
-        before = len(found)
-        found |= {name for edge in edges if found & set(edge) for name in edge}
-    return found
 
 
 def occlusion_auroc(run: Run, rows: pd.DataFrame, logits: Mapping[str, float]) -> float | None:

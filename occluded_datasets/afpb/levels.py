@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
 
 from ..benchmark import Benchmark, score
 from ..manifest import Manifest
+from ..protocol import find_protocol
 from .evaluation import declaration, describe
+from .inputs import images_sha256
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -32,6 +36,20 @@ def level_scores(run: Run, benchmark: Benchmark, simulated: Manifest, parent: Ma
     found = score(benchmark, simulated, parent, features, declare=declaration(run), bootstrap=0)
     cells = {CLEAN: found.clean, **found.cells}
     return str(_table({name: one.per_probe for name, one in cells.items()}).to_csv(index=False, float_format="%.6f"))
+
+
+def level_inputs(run: Run, benchmark: Benchmark, simulated: Manifest, parent: Manifest) -> dict[str, Any]:
+    """Return all that decides what `level_scores` returns of the same arguments, by name."""
+    protocols = find_protocol("simulated", "source-gallery"), find_protocol(parent.dataset, "standard")
+    rules = json.dumps(benchmark.rules, sort_keys=True)
+    return {
+        "model": run.sha256(),
+        "benchmark": benchmark.name,
+        "rules": hashlib.sha256(rules.encode()).hexdigest(),
+        "protocols": ", ".join(one.id for one in protocols),
+        "simulated": images_sha256(simulated.frame, "level", "source_image_id"),
+        "parent": images_sha256(parent.frame),
+    }
 
 
 def _occluded(simulated: Manifest) -> pd.DataFrame:

@@ -14,10 +14,11 @@ from ..benchmark import Benchmark, find_benchmark
 from ..errors import MissingPackageError
 from ..evaluation.score import sidecar_path
 from ..files import storage_errors, write_atomic
-from .ablation import LEVELS, SCORES, Ablation
+from .ablation import LEVELS, SCORES, Ablation, require_one
 from .arms import PRIMARY, arms_of, contrasts_of
 from .contrasts import HEADLINE, LEADING, METRICS, SHOWN, by_identity, by_seed, holm, interval, over_seeds
 from .figures import figures
+from .inputs import require_inputs
 from .runs import open_run, write_json
 from .tables import markdown
 
@@ -39,9 +40,10 @@ def outcome(ablation: Ablation) -> dict[str, Any]:
     """
     plan, runs = ablation.plan, _runs(ablation)
     arms = arms_of(plan.arms)
+    records = {folder.name: open_run(folder).record for folders in runs.values() for folder in folders}
+    require_one({name: one["training"]["rows_fingerprint"] for name, one in records.items()}, "training rows")
     tests = {test.name: _test(runs, test.name) for test in plan.tests if test.parent is None}
     levels = [_levels(runs, find_benchmark(test.protocol)) for test in plan.tests if test.parent is not None]
-    records = {folder.name: open_run(folder).record for folders in runs.values() for folder in folders}
     first = next(iter(records.values()))
     return {
         "training": first["training"],
@@ -97,8 +99,11 @@ def _runs(ablation: Ablation) -> dict[str, list[Path]]:
 
 def _test(runs: Mapping[str, list[Path]], test: str) -> dict[str, Any]:
     arms, tables = {}, {}
+    scored = {folder: _scored(folder, test) for folders in runs.values() for folder in folders}
+    for name, what in (("protocol", "protocols"), ("rows", "test rows")):
+        require_one({folder.name: one[name] for folder, one in scored.items()}, what)
     for arm, folders in runs.items():
-        seeds = [_scored(folder, test) for folder in folders]
+        seeds = [scored[folder] for folder in folders]
         tables[arm] = [one["table"] for one in seeds]
         arms[arm] = {
             "seeds": [one["scores"] for one in seeds],
@@ -121,6 +126,8 @@ def _scored(folder: Path, test: str) -> dict[str, Any]:
     kept = json.loads((folder / SCORES).read_bytes())
     path = folder / kept["scores"][test]
     record = json.loads(path.read_bytes())
+    kept_of, own = {"model": record["model"]["sha256"]}, {"model": open_run(folder).sha256()}
+    require_inputs(kept_of, own, f"{path}: the score", "the same ablate command, which scores every run anew")
     scores = {}
     for name, way in SHOWN.items():
         value: Any = record
@@ -133,6 +140,7 @@ def _scored(folder: Path, test: str) -> dict[str, Any]:
         "auroc": kept["occlusion_auroc"][test],
         "shared": kept["shared"][test],
         "protocol": record["protocol"],
+        "rows": record["rows_sha256"],
         "fingerprint": record["fingerprint"],
         "probes": record["audit"]["probes"],
     }

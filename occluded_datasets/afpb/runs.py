@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ import torch
 
 from ..errors import InputError, UsageError
 from ..files import storage_errors, write_atomic
+from ..people import unknown
+from .backbones import IMAGENET, NONE, state_sha256
 from .config import Config
+from .inputs import ANEW, plain, require_inputs
 from .model import Afpb, build
 
 CONFIG, RECORD, MODEL, CHECKPOINT, LOG, LABELS = (
@@ -58,6 +62,29 @@ class Run:
         model.to(device)
         return model
 
+    @property
+    def seen(self) -> Sequence[Mapping[str, Any]]:
+        """The identities that the model was trained on, on all the way to it: as of `occluded_datasets.people`."""
+        seen: Sequence[Mapping[str, Any]] = self.record.get("seen", unknown())
+        return seen
+
+    def sha256(self) -> str:
+        """Return the sha256 over the model's tensors: names, types, shapes and bytes, in the order of names."""
+        return state_sha256(read_state(self.folder / MODEL)["model"])
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a score record says of the model: its digest, backbone, config by value and start."""
+        config = plain(self.config, self.record["recipe"] or "", self.record["weights"]["sha256"])
+        first = self.record.get("inputs", {}).get("start", "unknown")
+        config["start"] = NONE if self.record["start"] is None else first
+        text = json.dumps(config, sort_keys=True)
+        return {
+            "sha256": self.sha256(),
+            "backbone": self.config.backbone,
+            "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "config": config,
+        }
+
 
 def empty(config: Config, classes: int) -> Afpb:
     """Return a model of the config whose weights are about to be replaced."""
@@ -71,6 +98,8 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     ------
     InputError
         If there is none, or it is not finished.
+    UsageError
+        If its config or its record is not that of its model: a file was changed.
     """
     place = Path(folder)
     if not (place / CONFIG).is_file():
@@ -78,9 +107,66 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     config = Config.read(place / CONFIG)
     if not (place / MODEL).is_file() or not (place / RECORD).is_file():
         raise InputError(f"{place}: the run is not finished.", f"Expected {MODEL}.", "occreid-afpb train ... --resume")
-    record = json.loads((place / RECORD).read_bytes())
-    labels = read_state(place / MODEL)["label_map"]
-    return Run(place, config, record, {int(pid): int(label) for pid, label in labels.items()})
+    record, state = read_record(place), read_state(place / MODEL)
+    kept = asdict(Config.of(json.loads(state["config"])))
+    again = "put back the file as the run wrote it, or train anew: another --out"
+    require_inputs(kept, asdict(config), f"{MODEL} beside {place / CONFIG}", again)
+    if "inputs" in state:
+        require_inputs(state["inputs"], record.get("inputs", {}), f"{MODEL} beside {place / RECORD}", again)
+    return Run(place, config, record, {int(pid): int(label) for pid, label in state["label_map"].items()})
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a finished run.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / RECORD}: no record of a run.", f"The reader says: {error}.", "occreid-afpb train --out DIR"
+        ) from error
+    if not isinstance(record, dict):
+        raise InputError(f"{folder / RECORD}: no record of a run.", "Expected a JSON object.", "occreid-afpb train")
+    return record
+
+
+def kept_inputs(folder: Path, config: Config, *, resume: bool) -> Mapping[str, Any] | None:
+    """Return the inputs of what a folder keeps, a finished run or a checkpoint; None if it keeps neither.
+
+    Raises
+    ------
+    UsageError
+        If the folder is taken, is of another config, or does not say what it was made of.
+    """
+    path = folder / CONFIG
+    if path.is_file():
+        own = {name: value for name, value in asdict(config).items() if not _is_file(name, value)}
+        require_inputs(asdict(Config.read(path)), own, f"{folder}: the run")
+    kept = read_record(folder) if (folder / RECORD).is_file() else None
+    if kept is None and (folder / CHECKPOINT).is_file():
+        kept = read_state(folder / CHECKPOINT)
+    if not resume and (kept is not None or path.is_file()):
+        raise UsageError(f"{folder}: there is a run already.", "", "--resume, or another --out")
+    if kept is None:
+        return None
+    if "inputs" not in kept:
+        raise UsageError(
+            f"{folder}: the run does not say what it was made of.",
+            "Expected its inputs, found none: an earlier version wrote it.",
+            ANEW,
+        )
+    inputs: Mapping[str, Any] = kept["inputs"]
+    return inputs
+
+
+def _is_file(name: str, value: Any) -> bool:
+    """Return whether a parameter is the path of a file: it counts by what it holds, which inputs say."""
+    return (name == "occlusion" and value.endswith(".json")) or (name == "weights" and value not in {NONE, IMAGENET})
 
 
 def read_state(path: Path) -> dict[str, Any]:

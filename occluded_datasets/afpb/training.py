@@ -19,11 +19,15 @@ from ..errors import UsageError
 from ..files import storage_errors, write_atomic
 from ..hashing import key
 from ..manifest import Manifest
+from ..people import joined as seen_in
+from ..people import shown
 from ..scan import Progress
-from ..store import pack
+from ..store import Store, pack
 from ..torch.labels import require_same, write_label_map
+from .backbones import origin
 from .config import Config
-from .data import Batch, Batches, require_identities, rows_fingerprint, training_rows
+from .data import Batch, Batches, precision, require_identities, rows_fingerprint, training_rows
+from .inputs import ANEW, inputs_of, require_inputs, stored_pixels
 from .log import PARTS, Log
 from .losses import Losses, identity_loss, occlusion_loss, triplet_loss
 from .model import Output, build
@@ -35,6 +39,7 @@ from .runs import (
     MODEL,
     RECORD,
     Run,
+    kept_inputs,
     load_state,
     open_run,
     read_state,
@@ -79,7 +84,7 @@ def train(
     start : path, optional
         A finished run on the same rows, whose model is trained on.
     resume : bool
-        Go on where the last checkpoint stands; the end is the same as without the stop.
+        Take up a finished run or the last checkpoint of the same inputs; the end is the same as without the stop.
     every : int
         Steps between checkpoints.
     tensorboard : bool
@@ -90,37 +95,62 @@ def train(
     Raises
     ------
     UsageError
-        If there are no training rows, the folder is taken, or the checkpoint is another config's.
+        If there are no training rows, the folder is taken, or what it keeps was made of other inputs: they are named.
     StorageError
         If the disk refuses; the last checkpoint is whole.
     """
-    folder = Path(out)
+    config.recipe()  # a file that cannot be read is an error before anything is written
+    folder, rows = Path(out), training_rows(manifest, config)
+    first = None if start is None else open_run(start)
+    weights = origin(config.backbone, config.weights)
     with joined() as place, place.alone(folder):
-        if (done := finished(folder, config, resume=resume)) is not None:
-            return done
-        rows = training_rows(manifest, config)
-        packed = _store(manifest, folder, config, store, place)
-        batches = Batches(rows, manifest, config, packed, place.device)
-        trainer = Trainer(folder, config, batches, place, every=every, tensorboard=tensorboard)
+        own = inputs_of(manifest, rows, config, weights, first.sha256() if first else "", place)
+        kept = kept_inputs(folder, config, resume=resume)
+        require_inputs(kept, own, f"{folder}: the run")
+        read = _store(manifest, folder, config, store, place)
+        batches = Batches(rows, manifest, config, read, place.device)
+        own["stored_pixels"] = stored_pixels(Store.open(read), rows)
+        require_inputs(kept, own, f"{folder}: the run")
+        place.wait()  # every process has looked at what is there before the first one writes
+        if (folder / RECORD).is_file():
+            return open_run(folder)
+        basis = Basis(own, seen_in(shown(manifest, rows), first.seen if first else weights.seen))
+        trainer = Trainer(folder, config, batches, place, basis, every=every, tensorboard=tensorboard)
+        trainer.prepare(first, resume=resume)
         if place.rank == 0:
             with storage_errors(str(folder)):
                 write_atomic(folder / CONFIG, config.to_json().encode())
             write_label_map(batches.train.label_map, folder / LABELS)
-        trainer.prepare(start, resume=resume)
         trainer.run(progress)
         if place.rank == 0:
-            trainer.finish(_facts(manifest, rows, config, start, trainer))
+            trainer.finish(_facts(manifest, rows, first, trainer))
         place.wait()
     return open_run(folder)
+
+
+class Basis(NamedTuple):
+    """What a run is made of, and the identities that it has seen: kept with all that it leaves."""
+
+    inputs: dict[str, Any]
+    seen: list[dict[str, Any]]
 
 
 class Trainer:
     """The state of a run: model, optimiser, and the number of steps taken."""
 
     def __init__(
-        self, folder: Path, config: Config, batches: Batches, place: Place, *, every: int, tensorboard: bool
+        self,
+        folder: Path,
+        config: Config,
+        batches: Batches,
+        place: Place,
+        basis: Basis,
+        *,
+        every: int,
+        tensorboard: bool,
     ) -> None:
         self.folder, self.config, self.batches, self.place, self.every = folder, config, batches, place, every
+        self.basis = basis
         classes = require_identities(batches)
         self.made = build(config, classes)
         self.model = self.made.model.to(place.device)
@@ -131,7 +161,7 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         self.tensorboard, self._log = tensorboard, None  # type: tuple[bool, Log | None]
 
-    def prepare(self, start: str | os.PathLike[str] | None, *, resume: bool) -> None:
+    def prepare(self, start: Run | None, *, resume: bool) -> None:
         """Take up a checkpoint, or the model of another run."""
         path = self.folder / CHECKPOINT
         if resume and path.is_file():
@@ -141,10 +171,9 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
         elif start is not None:
-            origin = open_run(start)
-            state = read_state(origin.folder / MODEL)
-            require_same(state["label_map"], self.batches.train.label_map, str(origin.folder / MODEL))
-            load_state(self.model, state, origin.folder / MODEL)
+            state = read_state(start.folder / MODEL)
+            require_same(state["label_map"], self.batches.train.label_map, str(start.folder / MODEL))
+            load_state(self.model, state, start.folder / MODEL)
         if self.place.rank == 0:
             self._log = Log(self.folder, self.step, tensorboard=self.tensorboard)
 
@@ -213,6 +242,7 @@ class Trainer:
             "seconds": self.seconds,
             "config": self.config.to_json(),
             "label_map": dict(self.batches.train.label_map),
+            **self.basis._asdict(),
         }
 
     def finish(self, facts: Mapping[str, Any]) -> None:
@@ -254,8 +284,7 @@ def learning_rate(config: Config, step: int, steps: int, per_epoch: int) -> floa
 
 def autocast(config: Config, device: Any) -> AbstractContextManager[Any]:
     """Return what runs a block in the config's precision: bfloat16 where it is asked for, or on a GPU by default."""
-    half = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if precision(config, device) == "bf16" else nullcontext()
 
 
 class Group(NamedTuple):
@@ -288,44 +317,35 @@ def _seed(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int.from_bytes(key(seed, "step", rank, step)[:7], "big"))
 
 
-def finished(folder: Path, config: Config, *, resume: bool) -> Run | None:
-    """Return the run that is finished here; None if there is work left.
+def packed(manifest: Manifest, folder: Path, config: Config) -> Path:
+    """Pack the store that runs in a folder read, or take up the one that is there.
 
     Raises
     ------
     UsageError
-        If the folder is taken, or by another config.
+        If that is of another manifest or size, or damaged.
     """
-    path = folder / CONFIG
-    if not path.is_file():
-        return None
-    differing = config.differences(Config.read(path))
-    if differing:
-        shown = ", ".join(f"{name} {theirs!r} there, {own!r} here" for name, (own, theirs) in differing.items())
-        raise UsageError(f"{folder}: a run of another config.", f"{shown}.", "another --out")
-    if not resume:
-        raise UsageError(f"{folder}: there is a run already.", "", "--resume, or another --out")
-    return open_run(folder) if (folder / RECORD).is_file() else None
+    try:
+        pack(manifest, folder / "store", config.size)
+    except UsageError as error:
+        raise UsageError(error.what, error.why, ANEW) from error
+    return folder / "store"
 
 
 def _store(
     manifest: Manifest, folder: Path, config: Config, store: str | os.PathLike[str] | None, place: Place
 ) -> str | os.PathLike[str]:
-    if store is not None:
-        return store
-    if place.rank == 0:
-        pack(manifest, folder / "store", config.size)
+    if store is None and place.rank == 0:
+        packed(manifest, folder, config)
     place.wait()
-    return folder / "store"
+    return folder / "store" if store is None else store
 
 
-def _facts(
-    manifest: Manifest, rows: pd.DataFrame, config: Config, start: str | os.PathLike[str] | None, trainer: Trainer
-) -> dict[str, Any]:
+def _facts(manifest: Manifest, rows: pd.DataFrame, start: Run | None, trainer: Trainer) -> dict[str, Any]:
     """Return the record of a run."""
-    origin = open_run(start) if start is not None else None
+    config = trainer.config
     recipe = config.recipe()
-    earlier = int(origin.record["pictures_seen"]) if origin else 0
+    earlier = int(start.record["pictures_seen"]) if start else 0
     place = trainer.place
     batch = config.identities * config.instances * config.accumulate * place.world
     return {
@@ -341,8 +361,13 @@ def _facts(
         "pool": trainer.batches.pool.hash if trainer.batches.pool else None,
         "weights": {"source": trainer.made.source, "sha256": trainer.made.sha256},
         "start": None
-        if origin is None
-        else {"config": json.loads(origin.config.to_json()), "weights": origin.record["weights"]},
+        if start is None
+        else {
+            "config": json.loads(start.config.to_json()),
+            "weights": start.record["weights"],
+            "training": start.record["training"],
+        },
+        **trainer.basis._asdict(),
         "steps": trainer.steps,
         "pictures_seen": trainer.steps * batch * config.views + earlier,
         "seconds": round(trainer.seconds, 1),

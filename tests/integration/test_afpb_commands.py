@@ -151,7 +151,7 @@ def test_ablate_says_what_is_missing(afpb: Callable[..., Any], tmp_path: Path) -
         assert words in done.err
     for given, words in (
         (["--protocol", "afpb-nshot-7"], "afpb-nshot"),
-        (["--protocol", "transfer-all-occluded-probe"], "identities of the test rows are trained on"),
+        (["--protocol", "transfer-all-occluded-probe"], "identities of the test rows were trained on"),
     ):
         done = afpb("ablate", "--train", path, "--out", tmp_path / "abl", *options(), *given)
         assert done.code == 2
@@ -170,7 +170,8 @@ def test_ablate_looks_at_every_run_before_it_trains_one(afpb: Callable[..., Any]
     (taken / "config.json").write_text('{"epochs": 7}')
     done = afpb("ablate", "--train", path, "--protocol", "afpb-nshot-1", "--out", tmp_path / "abl", *options())
     assert done.code == 2
-    assert "a run of another config" in done.err
+    assert "afpb-1: the run was made of other inputs." in done.err
+    assert "epochs 7 there, 1 here" in done.err
     assert [one.name for one in (tmp_path / "abl").iterdir()] == ["afpb-1"]
 
 

@@ -58,6 +58,12 @@ def test_triplet_loss_by_hand() -> None:
     assert triplet_loss(points, labels, 2.5).item() == pytest.approx((0.5 + 1.5 + 1.5 + 0.5) / 4)
 
 
+def test_an_anchor_without_a_positive_counts_for_nothing() -> None:
+    """Identity 1 is alone at 3: the mean is over the two anchors of identity 0, whose hinges are 0.5 and 1.5."""
+    points, labels = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([0, 0, 1])
+    assert triplet_loss(points, labels, 2.5).item() == pytest.approx((0.5 + 1.5) / 2)
+
+
 def test_triplet_loss_of_equal_points_is_the_margin_and_has_a_finite_gradient() -> None:
     """A square root at 0 must not make a NaN."""
     points = torch.zeros(4, 2, requires_grad=True)
