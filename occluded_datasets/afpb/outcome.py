@@ -12,6 +12,7 @@ import numpy as np
 
 from ..benchmark import Benchmark, find_benchmark
 from ..errors import MissingPackageError
+from ..evaluation.compare import record_of
 from ..evaluation.score import sidecar_path
 from ..files import storage_errors, write_atomic
 from .ablation import LEVELS, SCORES, Ablation, require_one
@@ -125,7 +126,7 @@ def _scored(folder: Path, test: str) -> dict[str, Any]:
 
     kept = json.loads((folder / SCORES).read_bytes())
     path = folder / kept["scores"][test]
-    record = json.loads(path.read_bytes())
+    record = record_of(path)
     kept_of, own = {"model": record["model"]["sha256"]}, {"model": open_run(folder).sha256()}
     require_inputs(kept_of, own, f"{path}: the score", "the same ablate command, which scores every run anew")
     scores = {}
