@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, UsageError
-from ..files import exclusive, remove_tree, storage_errors, sync_folder, write_atomic
+from ..files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
 from ..hashing import pixel_digest
 from ..images import decode, resize
 from ..manifest import Manifest, Picture, pictures_of, read_bytes
@@ -112,7 +112,8 @@ def pack(
         raise UsageError(f"workers {workers}: too few.", "Expected 1 or more.")
     plan = plan_of(manifest, size, encoded=encoded)
     stage = target.with_name(f".{target.name}.packing")
-    with storage_errors(str(out)), exclusive(stage.with_name(f"{stage.name}.lock")):
+    with storage_errors(str(out), target / HEADER), exclusive(stage.with_name(f"{stage.name}.lock")):
+        put_back([(stage, target)])
         unchanged = _published(target, plan, replace)
         resumed = 0
         if not unchanged:
@@ -265,17 +266,11 @@ def _remembered(marker: str) -> list[str]:
 
 
 def _publish(stage: Path, target: Path) -> None:
-    """Rename the whole folder into place; killed in between, the same command goes on."""
+    """Put the whole folder in its place; killed in between, the same command goes on."""
     remove_tree(stage / DONE)
     for part in stage.glob(".*.part"):  # of a write that a killed run began
         part.unlink()
-    old = target.with_name(f".{target.name}.replaced")
-    remove_tree(old)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(stage, target)
-    sync_folder(target.parent)
-    remove_tree(old)
+    swap_in([(stage, target)])
 
 
 @contextmanager
