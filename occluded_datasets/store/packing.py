@@ -21,9 +21,11 @@ from ..images import decode, resize
 from ..manifest import Manifest, Picture, pictures_of, read_bytes
 from ..scan import SHARD, Progress, cores
 from .layout import HEADER, INDEX, Plan, header_of, index_of, plan_of, read_header, same_plan
+from .opened import Store
 
 DONE = ".done"
 """Below the staging folder: the digests of each shard that is written."""
+REPLACE = "add --replace, or choose another --out"
 
 
 class Packed(NamedTuple):
@@ -132,34 +134,33 @@ class _Crew(NamedTuple):
 
 
 def _published(target: Path, plan: Plan, replace: bool) -> bool:
-    """Return whether this very store is there; raise if something else is."""
+    """Return whether this very store is there and whole; raise if something else is."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     if not (target / HEADER).is_file():
         raise UsageError(f"{target} is there and is no store.", "It is never replaced.", "choose another --out")
     try:
         header = read_header(target)
-    except InputError:
-        header = {}
-    same = same_plan(header, plan)
-    if same and _whole(target, plan):
-        return True
+        if same_plan(header, plan):
+            Store.open(target)
+            return True
+    except InputError as error:
+        if not replace:
+            raise UsageError(error.what, error.why, REPLACE) from error
+        return False
     if not replace:
-        raise _taken(target, plan, header, damaged=same or not header)
+        raise _taken(target, plan, header)
     return False
 
 
-def _taken(target: Path, plan: Plan, header: dict[str, Any], *, damaged: bool) -> UsageError:
-    if damaged:
-        why = f"Expected {HEADER}, {INDEX} and {plan.data} of {plan.bytes:,} bytes."
-        return UsageError(f"{target}: the store here is damaged.", why, "add --replace, or choose another --out")
+def _taken(target: Path, plan: Plan, header: dict[str, Any]) -> UsageError:
     size = "x".join(map(str, header.get("size") or ())) or "no one size"
     return UsageError(
         f"{target}: another store is published here.",
         f"Expected {plan.facts['kind']} of {plan.facts['dataset']}, fingerprint "
         f"{plan.facts['manifest_fingerprint'][:16]}; found {header.get('kind')} of {header.get('dataset')}, {size}, "
         f"fingerprint {str(header.get('manifest_fingerprint'))[:16]}.",
-        "add --replace, or choose another --out",
+        REPLACE,
     )
 
 
