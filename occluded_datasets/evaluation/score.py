@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
 from .declared import UNSTATED
-from .outputs import PROBES, SCORE, require_free, require_kind
+from .outputs import PROBES, SCORE, kind_of, require_free, require_kind
 from .record import canonical, digest, sidecar
 
 if TYPE_CHECKING:
@@ -162,4 +163,8 @@ def _differs(path: Path, data: bytes) -> str:
     found = path.read_bytes() if path.is_file() else b""
     if found == data:
         return ""
+    if kind_of(path) == SCORE:
+        there, expected = json.loads(found), json.loads(data)
+        names = [name for name in sorted({*there, *expected}) if there.get(name) != expected.get(name)]
+        return f"It differs in {', '.join(names) or 'its bytes'}."
     return f"Expected sha256 {digest(data)[:16]}, as would be written, found {digest(found)[:16]}."

@@ -51,6 +51,8 @@ class Staging:
         self.out, self.folder = out, out / ".simulating"
         self.plan = json.loads(json.dumps(plan))
         self.folders = sorted(folders)
+        self.ended = False
+        """Whether this run put in its place what an earlier one had made and could not."""
 
     @property
     def manifest(self) -> Path:
@@ -70,6 +72,7 @@ class Staging:
             with exclusive(self.out / ".lock"):
                 ready = (self.folder / "ready").exists()
                 if ready and self._read("plan.json") == self._stamp and (replace or not self.header.exists()):
+                    self.ended = (self.folder / "manifest.json").exists()
                     self._move()
                 else:
                     put_back(self._moves)

@@ -112,7 +112,7 @@ pack MANIFEST --out STORE
         if bad:
             named = f"{', '.join(bad[:3])}{', ...' if len(bad) > 3 else ''}"
             raise InputError(
-                f"{self._place}: {len(bad):,} of {len(self):,} pictures are not those that were packed.",
+                f"{self._place}: {len(bad):,} of {len(self):,} images are not those that were packed.",
                 f"Changed: {named}.",
                 AGAIN,
             )

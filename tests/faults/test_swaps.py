@@ -110,7 +110,7 @@ def test_any_refusal_leaves_the_old_result_or_the_new_one(
         assert "input/output error" in error.what
         assert seen(out) == {THERE: old, NEW: new}[error.why], number
         said.add(error.why)
-        case.new(out, replace=True)
+        assert case.new(out, replace=True).unchanged is (error.why == NEW)
         assert seen(out) == new
         assert [path.name for path in out.parent.iterdir()] == ["result"]
         assert not list(out.glob(".*.replaced"))

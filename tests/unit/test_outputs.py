@@ -92,7 +92,7 @@ def test_a_score_is_written_once(tmp_path: Path) -> None:
         assert scored(0.5).write(path, replace=replace) is False
     assert [one.stat().st_mtime_ns for one in sorted(path.parent.iterdir())] == times
     with pytest.raises(
-        UsageError, match=r"score\.json is a score record already, and another one\. Expected .*add --r"
+        UsageError, match=r"score\.json is a score record already, and another one\. It differs in map\. Next: add --r"
     ):
         scored(0.25).write(path)
     assert files(path.parent) == first

@@ -82,7 +82,7 @@ def test_a_changed_picture_is_refused(made: Manifest, store: Path) -> None:
     assert Store.open(store).verify() == []
     assert pack(made, store, **KINDS[store.name]).unchanged
     name = flip(store)
-    with pytest.raises(InputError, match=rf"1 of 60 pictures are not those .*Changed: {re.escape(name)}\. Next"):
+    with pytest.raises(InputError, match=rf"1 of 60 images are not those .*Changed: {re.escape(name)}\. Next"):
         Store.open(store)
     assert Store.open(store, check=False).verify() == [name]
     with pytest.raises(UsageError, match=rf"1 of 60 .*{re.escape(name)}.*add --replace"):
@@ -224,7 +224,7 @@ def test_a_place_that_cannot_be_written(store: Path, monkeypatch: pytest.MonkeyP
             Store.open(store)
     flip(store)
     for again in (lambda: pickle.loads(first), lambda: Store.open(store)):
-        with pytest.raises(InputError, match="1 of 60 pictures"):
+        with pytest.raises(InputError, match="1 of 60 images"):
             again()
 
 
@@ -235,7 +235,7 @@ def test_verify_reads_whatever_is_remembered(store: Path) -> None:
     store_opened = Store.open(store)  # which is what verify is for
     assert store_opened.verify() == [name]
     assert not (store / CHECKED).exists()
-    with pytest.raises(InputError, match="1 of 60 pictures"):
+    with pytest.raises(InputError, match="1 of 60 images"):
         Store.open(store)
 
 
