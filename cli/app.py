@@ -117,7 +117,7 @@ def _run(commands: click.Group, program: str, arguments: list[str]) -> int:
     except OccludedDatasetsError as error:
         return _fail(error.to_dict(), str(error), error.exit_code, as_json)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        return _said("Interrupted", "Interrupted: nothing was published.", "run the same command again", 130, as_json)
+        return _said("Interrupted", "Interrupted.", "run the same command again", 130, as_json)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else program

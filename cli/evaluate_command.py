@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--figures", type=click.Path(file_okay=False, path_type=Path), help="Folder for plots (needs matplotlib)."
 )
+@click.option("--replace", is_flag=True, help="Put this record in the place of another one.")
 @click.option("--level", metavar="F", help="Of a simulated set: the probes of this level alone.")
 @rows_option
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
@@ -52,6 +53,7 @@ def command(
     protocol: str,
     features: Path,
     out: Path | None,
+    replace: bool,
     distance: str,
     rerank: str,
     declare: tuple[str, ...],
@@ -74,21 +76,23 @@ def command(
     """
     from ..evaluation import evaluate
     from ..evaluation.declared import parse
+    from ..evaluation.score import require_place
 
+    if out is not None:
+        require_place(out)
     loaded = load_manifest(manifest, root)
     score = evaluate(
         loaded, protocol_of(loaded, protocol, level), features, rows=rows, distance=distance, rerank=rerank,
         declare=parse(declare), bootstrap=bootstrap, seed=seed, any_fingerprint=any_fingerprint, threads=threads,
     )  # fmt: skip
-    if out is not None:
-        score.write(out)
+    written = out is not None and score.write(out, replace=replace)
     drawn = [] if figures is None else _draw(score.record, figures)
     if as_json:
         say_json(score.record)
         return
     say(score.table())
     if out is not None:
-        say(f"  record        {out}")
+        say(f"  record        {out}{'' if written else '  (unchanged)'}")
     for path in drawn:
         say(f"  figure        {path}")
 

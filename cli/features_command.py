@@ -19,6 +19,7 @@ BIOMETRIC = "features of people are biometric data: keep this file as you keep t
 @click.argument("manifest")
 @click.option("--model", required=True, metavar="MODEL", help="histogram, efficientnet-lite0, timm:NAME or onnx:FILE.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .npz file to write.")
+@click.option("--replace", is_flag=True, help="Put this file in the place of another feature file.")
 @click.option("--size", metavar="HxW", help="Height and width to resize to; else the model's own.")
 @click.option(
     "--normalisation", metavar="NAME", help="Of an onnx:FILE: imagenet (the default), unit (0 to 1), none (0 to 255)."
@@ -34,6 +35,7 @@ def command(
     manifest: str,
     model: str,
     out: Path,
+    replace: bool,
     size: str | None,
     normalisation: str | None,
     batch: int,
@@ -59,14 +61,16 @@ def command(
     click.echo(f"{out}: {BIOMETRIC}", err=True)
     with progress_bar() as tell:
         done = extract(
-            loaded, extractor, out, batch=batch, workers=workers, progress=lambda at, total: tell("features", at, total)
-        )
+            loaded, extractor, out, batch=batch, workers=workers, replace=replace,
+            progress=lambda at, total: tell("features", at, total),
+        )  # fmt: skip
     if as_json:
-        say_json({"out": str(out), "rows": done.rows, "dim": done.dim, "resumed": done.resumed, **done.header})
+        facts = {"rows": done.rows, "dim": done.dim, "resumed": done.resumed, "unchanged": done.unchanged}
+        say_json({"out": str(out), **facts, **done.header})
         return
     taken_up = f", {done.resumed:,} of them by an earlier run" if done.resumed else ""
     say(f"{loaded.dataset}: {done.rows:,} pictures, {done.dim:,} numbers each, by {extractor.name}{taken_up}")
-    say(f"  {out}")
+    say(f"  {out}{'  (unchanged)' if done.unchanged else ''}")
     for name in ("weights_sha256", "input_size", "normalisation", "resize", "manifest_fingerprint"):
         value = done.header[name]
         say(f"  {name:21}{'x'.join(map(str, value)) if name == 'input_size' else value or 'none'}")

@@ -91,7 +91,7 @@ person cut-outs are soft crops. Numbers of the development part compare with eac
 
 def features_of(manifest: Manifest, model: Any, folder: Path) -> dict[str, Any]:
     """Return image_id -> vector of a manifest's rows."""
-    found = read_features(extract(manifest, model, folder / "F.npz").path)
+    found = read_features(extract(manifest, model, folder / "F.npz", replace=True).path)
     return dict(zip(found.image_id, found.features, strict=True))
 
 

@@ -109,7 +109,7 @@ def synthetic(
     )
     occluded = load(made.manifest)
     again = replay(occluded, source, progress=lambda done, total: tell("rebuild", done, total))
-    features = extract(occluded, "histogram", folder / "histogram.npz")
+    features = extract(occluded, "histogram", folder / "histogram.npz", replace=True)
     record = evaluate(occluded, "source-gallery", features.path, bootstrap=0).record
     sheet = occlusion_sheet(occluded, source, Path(out) / "sheets" / "synthetic.png")
     return Synthetic(

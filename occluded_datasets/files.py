@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,9 +34,30 @@ _STORAGE = {
 }
 
 
+STALE = 24 * 3600
+"""Seconds after which a temporary file is a killed run's: no writer holds one longer than its one write takes."""
+
+Moves = Sequence[tuple["Path | None", Path]]
+"""What is ready, and the place that it goes to; None where the place is to be left empty."""
+
+
 @contextmanager
-def storage_errors(what: str) -> Iterator[None]:
-    """Turn a disk's refusals inside the block into `StorageError`, naming the file."""
+def storage_errors(what: str, result: Path | None = None, *, reading: bool = False) -> Iterator[None]:
+    """Turn a disk's refusals inside the block into `StorageError`, naming the file.
+
+    The message says what is at the place afterwards, as it is found there.
+
+    Parameters
+    ----------
+    what : str
+        What the block is about: a path, as the user gave it.
+    result : Path, optional
+        The file whose presence says that a result is published; by default the path `what`.
+    reading : bool
+        Whether the block reads alone.
+    """
+    place = Path(what) if result is None else result
+    before = _seen(place)
     try:
         yield
     except OSError as error:
@@ -40,19 +65,39 @@ def storage_errors(what: str) -> Iterator[None]:
         if reason is None:
             raise
         where = f" ({error.filename})" if error.filename else ""
-        raise StorageError(
-            f"{what}: {reason}{where}.",
-            "Nothing was published.",
-            "free some space or choose another folder with --root or --out, then run the same command again",
-        ) from error
+        if reading:
+            why, then = f"The system says: {error.strerror}.", "make it readable, then run the same command again"
+        else:
+            why = _left(before, _seen(place))
+            then = "free some space or choose another folder with --root or --out, then run the same command again"
+        raise StorageError(f"{what}: {reason}{where}.", why, then) from error
+
+
+def _seen(path: Path) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _left(before: os.stat_result | None, after: os.stat_result | None) -> str:
+    """Return in a sentence what is at the place after a fault."""
+    if after is None:
+        return "Nothing was published." if before is None else "The earlier one is set aside beside it."
+    if stat.S_ISDIR(after.st_mode):
+        return "What was being written there is not complete."
+    if before is None or before.st_ino != after.st_ino:
+        return "The new one is in its place."
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    return "The earlier one is still there." if same else "It was changed before this happened."
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader meets the old file or the whole new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with temporary.open("wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -62,6 +107,65 @@ def write_atomic(path: Path, data: bytes) -> None:
             temporary.unlink()
         raise
     sync_folder(path.parent)
+    _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files that killed writers of `path` left.
+
+    Another writer may be at work, on another machine too, where no lock is sure: only what is older than `STALE` goes.
+    """
+    ours = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]+\.part")
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if ours.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
+                os.unlink(entry.path)
+
+
+def swap_in(moves: Moves) -> None:
+    """Put what is ready in its place, all of it or, on any error, nothing: then the old is where it was.
+
+    The last place is the one that says that all is whole: its old file goes first and its new one comes last. A swap
+    that was killed is ended by the same call, or undone by `put_back`.
+    """
+    try:
+        for ready, place in reversed(moves):
+            if os.path.lexists(place) and (ready is None or ready.exists()):
+                remove_tree(_aside(place))  # of a swap that came to its end: the place is not empty
+                os.replace(place, _aside(place))
+        for ready, place in moves:
+            if ready is not None and ready.exists():
+                os.replace(ready, place)
+    except BaseException:
+        put_back(moves)
+        raise
+    sync_folder(moves[-1][1].parent)
+    put_back(moves)
+
+
+def put_back(moves: Moves) -> None:
+    """Undo a swap that did not come to its end, by an error or a kill; of one that did, remove the old.
+
+    It did if something is at the last place. What had been put in is ready again afterwards.
+    """
+    last_ready, last = moves[-1]
+    alive = last_ready is not None and last_ready.exists()
+    if not os.path.lexists(last) and (alive or os.path.lexists(_aside(last))):
+        for ready, place in moves:
+            old = _aside(place)
+            if os.path.lexists(place) and ready is not None and not ready.exists() and (alive or os.path.lexists(old)):
+                ready.parent.mkdir(parents=True, exist_ok=True)  # the new one is here
+                os.replace(place, ready)
+            if os.path.lexists(old) and (ready is None or not os.path.lexists(place)):
+                remove_tree(place)
+                os.replace(old, place)
+    for _, place in reversed(moves):
+        remove_tree(_aside(place))
+
+
+def _aside(place: Path) -> Path:
+    """Return where the old one is kept while the new one takes its place."""
+    return place.with_name(f".{place.name}.replaced")
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from .options import require_torch
 @click.argument("manifest")
 @click.option("--protocol", required=True, metavar="NAME", help="A protocol's name or id (see info), or a JSON file.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the score record is written.")
+@click.option("--replace", is_flag=True, help="Put this record in the place of another one.")
 @click.option("--level", metavar="F", help="Of a simulated set: the probes of this level alone.")
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
 @root_option
@@ -25,6 +26,7 @@ def command(
     manifest: str,
     protocol: str,
     out: Path | None,
+    replace: bool,
     level: str | None,
     bootstrap: int,
     root: Path | None,
@@ -41,8 +43,11 @@ def command(
     require_torch()
     from ...afpb.evaluation import evaluate_run
     from ...afpb.runs import open_run
+    from ...evaluation.score import require_place
     from ..evaluate_command import protocol_of
 
+    if out is not None:
+        require_place(out)
     opened = open_run(run)
     loaded = load_manifest(manifest, root, sources)
     with progress_bar() as tell:
@@ -50,8 +55,7 @@ def command(
             opened, loaded, protocol_of(loaded, protocol, level), bootstrap=bootstrap,
             progress=lambda at, total: tell("describe", at, total),
         )  # fmt: skip
-    if out is not None:
-        found.score.write(out)
+    written = out is not None and found.score.write(out, replace=replace)
     if as_json:
         facts = {"occlusion_auroc": found.occlusion_auroc, "shared": dict(found.shared)}
         say_json({"score": found.score.record, **facts})
@@ -60,4 +64,4 @@ def command(
     auroc = "undefined" if found.occlusion_auroc is None else f"{found.occlusion_auroc:.3f}"
     say(f"  OBC AUROC     {auroc}  occluded and partial against full-body pictures; 0.5 is chance")
     if out is not None:
-        say(f"  record        {out}")
+        say(f"  record        {out}{'' if written else '  (unchanged)'}")

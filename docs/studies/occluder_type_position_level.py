@@ -88,7 +88,7 @@ def setting_of(source: Manifest) -> Setting:
 
 def features_of(manifest: Manifest, model: Any, folder: Path) -> Features:
     """Return image_id -> vector of a manifest's rows."""
-    done = extract(manifest, model, folder / "F.npz")
+    done = extract(manifest, model, folder / "F.npz", replace=True)
     found = read_features(done.path)
     return dict(zip(found.image_id, found.features, strict=True))
 

@@ -52,7 +52,7 @@ def kind_of(path: Path) -> str:
         raise UsageError(f"{path}: there is no such file or folder.", "", "check the path after --raw")
     if not path.is_file():
         raise ArchiveError(f"{path}: neither a file nor a folder.")
-    with storage_errors(str(path)), path.open("rb") as stream:
+    with storage_errors(str(path), reading=True), path.open("rb") as stream:
         head = stream.read(SNIFF)
     for magic, kind in _MAGIC:
         if head.startswith(magic):

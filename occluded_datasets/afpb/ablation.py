@@ -268,7 +268,7 @@ def run_arm(plan: Plan, folder: Path, name: str, config: Config, threads: int) -
         if id(test.manifest) not in described:
             described[id(test.manifest)] = describe(run, test.manifest, test.manifest.frame)
         found = evaluate_run(run, test.manifest, test.protocol, described=described[id(test.manifest)])
-        found.score.write(path)
+        found.score.write(path, replace=True)  # of this run, before it was resumed
         record["scores"][test.name] = path.name
         record["occlusion_auroc"][test.name] = found.occlusion_auroc
         record["shared"][test.name] = dict(found.shared)

@@ -97,7 +97,7 @@ def diagnose(
     place = Path(path).expanduser()
     doctor = _Doctor(place, None if root is None else Path(root), password)
     try:
-        with storage_errors(str(place)):
+        with storage_errors(str(place), reading=True):
             return doctor.visit(place)
     except StorageError as error:
         return doctor.unknown(place, "unreadable", [Finding("unreadable", error.what.rstrip("."))])

@@ -129,7 +129,7 @@ def read_any(path: str | os.PathLike[str]) -> FeatureFile | Matrix:
         digest = file_digests(place)[0]
         if place.suffix == ".parquet":
             return _parquet(place, digest)
-        with np.load(place, allow_pickle=False) as data:
+        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
     except FeatureError:
         raise

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import storage_errors, write_atomic
+from ..files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
 from .declared import UNSTATED
-from .record import canonical, sidecar
+from .outputs import PROBES, SCORE, kind_of, require_free, require_kind
+from .record import canonical, digest, sidecar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,15 +116,72 @@ class Score:
         if unstated:
             yield "unstated", ", ".join(unstated)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the record at `path` and, beside it, ``<stem>.per_probe.csv``, each whole or not at all.
+    def write(self, path: str | os.PathLike[str], *, replace: bool = False) -> bool:
+        """Write the record at `path` and, beside it, ``<stem>.per_probe.csv``; return False if they are there already.
+
+        Both are written, or neither: after a failure the two of before are there. A record that is killed between the
+        two is absent, and the next call with its path puts the two of before back first.
+
+        Parameters
+        ----------
+        path : path
+            Where the record is written.
+        replace : bool
+            Whether another record may be replaced. A file of another kind never is.
 
         Raises
         ------
+        UsageError
+            If another file is at one of the two places.
         StorageError
-            If the disk refuses.
+            If the disk refuses, or another run writes the same record.
         """
         place = Path(path)
-        with storage_errors(str(place)):
-            write_atomic(sidecar_path(place), sidecar(self.per_probe))
-            write_atomic(place, canonical(self.record))
+        beside = sidecar_path(place)
+        data = {beside: sidecar(self.per_probe), place: canonical(self.record)}
+        stage = place.with_name(f".{place.name}.writing")
+        lock = stage.with_name(f"{stage.name}.lock")
+        moves = [(stage / each.name, each) for each in data]
+        require_place(place)
+        killed = stage.exists() or lock.exists()
+        if not killed and not any(_differs(each, data[each]) for each in data):
+            return False
+        with storage_errors(str(place)), exclusive(lock):
+            try:
+                put_back(moves)
+                kinds = {place: SCORE, beside: PROBES}
+                there = [
+                    require_free(each, kinds[each], partial(_differs, each, data[each]), replace) for each in kinds
+                ]
+                if all(there):
+                    return False
+                for ready, each in moves:
+                    write_atomic(ready, data[each])
+                swap_in(moves)
+            finally:
+                remove_tree(stage)
+        return True
+
+
+def require_place(path: Path) -> None:
+    """Raise if something other than a record and its scores by probe is where those are to be written.
+
+    Raises
+    ------
+    UsageError
+        With the kind of file that is there.
+    """
+    require_kind(path, SCORE)
+    require_kind(sidecar_path(path), PROBES)
+
+
+def _differs(path: Path, data: bytes) -> str:
+    """Return in a sentence how the file at `path` differs from what would be written, empty if it does not."""
+    found = path.read_bytes() if path.is_file() else b""
+    if found == data:
+        return ""
+    if kind_of(path) == SCORE:
+        there, expected = json.loads(found), json.loads(data)
+        names = [name for name in sorted({*there, *expected}) if there.get(name) != expected.get(name)]
+        return f"It differs in {', '.join(names) or 'its bytes'}."
+    return f"Expected sha256 {digest(data)[:16]}, as would be written, found {digest(found)[:16]}."

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .._version import __version__
 from ..errors import UnknownNameError, UsageError
-from ..files import exclusive, remove_tree, storage_errors, sync_folder, write_atomic
+from ..files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
 from ..manifest import Manifest, Picture, read_bytes
 from ..protocol import Protocol
 from . import fastreid, tuples
@@ -103,7 +103,8 @@ def export(
     _require_outside(target, manifest)
     record = _record(to, content, parts, manifest)
     stage = target.with_name(f".{target.name}.exporting")
-    with storage_errors(str(out)), exclusive(stage.with_name(f"{stage.name}.lock")):
+    with storage_errors(str(out), target / RECORD), exclusive(stage.with_name(f"{stage.name}.lock")):
+        put_back([(stage, target)])
         unchanged = _published(target, record, content, replace)
         linked = copied = 0
         if not unchanged:
@@ -111,7 +112,7 @@ def export(
             try:
                 linked, copied = _fill(stage, content, record, copy=copy)
                 content.check(stage)
-                _publish(stage, target)
+                swap_in([(stage, target)])
             finally:
                 remove_tree(stage)
     counts = {name: len(parts.part(name)) for name in PARTS}
@@ -210,13 +211,3 @@ def _put(picture: Picture, place: Path, *, copy: bool) -> bool:
     with place.open("xb") as stream:
         stream.write(data)
     return False
-
-
-def _publish(stage: Path, target: Path) -> None:
-    old = target.with_name(f".{target.name}.replaced")
-    remove_tree(old)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(stage, target)
-    sync_folder(target.parent)
-    remove_tree(old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 
 from .._version import __version__
 from ..errors import UnknownNameError, UsageError
-from ..evaluation.featurefile import write_features
+from ..evaluation.featurefile import FeatureFile, read_any, write_features
+from ..evaluation.outputs import FEATURES, require_free
 from ..files import storage_errors
 from ..manifest import Manifest
 from ..scan import Progress, cores
@@ -40,6 +42,8 @@ class Extracted(NamedTuple):
         Rows that an earlier, killed run had done.
     header : dict
         What the file says of the model and of the manifest.
+    unchanged : bool
+        Whether the file was there already.
     """
 
     path: Path
@@ -47,6 +51,7 @@ class Extracted(NamedTuple):
     dim: int
     resumed: int
     header: dict[str, Any]
+    unchanged: bool = False
 
 
 def load_model(name: str, size: tuple[int, int] | None = None, normalisation: str | None = None) -> Extractor:
@@ -101,13 +106,15 @@ def extract(
     batch: int = BATCH,
     workers: int | None = None,
     executor: Executor | None = None,
+    replace: bool = False,
     progress: Progress | None = None,
 ) -> Extracted:
     """Write the features of every row of `manifest` to one ``.npz`` file, and return what was written.
 
     The file holds ``image_id`` (N,), ``features`` (N, dim) float32 and a ``header``. Its bytes do not depend on
     `workers` or on how often the work was interrupted: 512 rows at a time are kept in ``<out>.partial`` and taken
-    up by the next call with the same arguments. Features of people are biometric data: keep the file as you keep
+    up by the next call with the same arguments. A file that is there with the same header and names is left as it is,
+    and nothing is computed. Features of people are biometric data: keep the file as you keep
     the pictures.
 
     Parameters
@@ -117,18 +124,22 @@ def extract(
     model : str or Extractor
         ``histogram``, ``onnx:FILE`` or an `Extractor`.
     out : path
-        A name that ends in ``.npz``; replaced if it is there.
+        A name that ends in ``.npz``.
     batch : int
         Pictures that are handed to a model at a time. A network's last bits may depend on it, so the header says it.
     workers : int, optional
         Threads that read, decode and resize; by default the cores this process may use.
     executor : concurrent.futures.Executor, optional
         Who does that work instead.
+    replace : bool
+        Whether another feature file may be replaced. A file of another kind never is.
     progress : callable, optional
         Called with (rows done, rows in all).
 
     Raises
     ------
+    UsageError
+        If another file is at `out`, or something else at ``<out>.partial``: before anything is computed.
     InputError
         If a picture is missing, changed or damaged, or the model returns a wrong shape, NaN or infinity.
     StorageError
@@ -155,12 +166,31 @@ def extract(
     work = Work(pictures_of(manifest), extractor, batch, progress or (lambda done, total: None))
     header = _header(manifest, work)
     shards = Shards(target.with_name(f"{target.name}.partial"), key_of({**header, **work.facts()}), extractor.dim)
+    shards.require_own()
+    if require_free(target, FEATURES, lambda: _differs(target, work, header), replace):
+        shards.forget()
+        return Extracted(target, len(work.pictures), extractor.dim, 0, header, unchanged=True)
     with storage_errors(str(target)), shards.opened():
         with _pool(executor, workers) as (pool, window):
             features, resumed = work.run(shards, pool, window)
         write_features(target, [picture.image_id for picture in work.pictures], features, header=header)
         shards.clear()
     return Extracted(target, len(work.pictures), extractor.dim, resumed, header)
+
+
+def _differs(path: Path, work: Work, header: dict[str, Any]) -> str:
+    """Return in a sentence how a feature file differs from what would be written, empty if it says the same."""
+    found = read_any(path)
+    for name in sorted({*header, *found.header}):
+        expected, there = json.loads(json.dumps(header.get(name))), found.header.get(name)
+        if expected != there:
+            return f"Expected {name} {expected}, found {there}."
+    names, dim = tuple(picture.image_id for picture in work.pictures), work.extractor.dim
+    if not isinstance(found, FeatureFile) or found.image_id != names:
+        return "Its rows are of other images, or in another order."
+    form = f"float32 of {(len(names), dim)}"
+    is_now = f"{found.features.dtype} of {found.features.shape}"
+    return "" if form == is_now and found.visibility is None else f"Expected {form}, found {is_now}."
 
 
 def _header(manifest: Manifest, work: Work) -> dict[str, Any]:

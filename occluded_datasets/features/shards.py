@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import exclusive, remove_tree, write_atomic
+from ..errors import UsageError
+from ..files import exclusive, remove_tree, storage_errors, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 SHARD = 512
+_OWN = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ class Shards:
     home: Path
     key: str
     dim: int
+
+    def require_own(self) -> None:
+        """Raise if something other than the work of extractions is where it is kept."""
+        strange = self.home.exists() and not self.home.is_dir()
+        if self.home.is_dir():
+            strange = any(one.name != ".lock" and not _OWN.fullmatch(one.name) for one in self.home.iterdir())
+        if strange:
+            raise UsageError(
+                f"{self.home} is there and is no work of a killed extraction.",
+                "It is never replaced.",
+                "choose another --out",
+            )
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -79,8 +93,14 @@ class Shards:
     def clear(self) -> None:
         """Remove every shard here, those of other keys too."""
         for folder in self.home.iterdir():
-            if re.fullmatch(r"[0-9a-f]{16}", folder.name):
+            if _OWN.fullmatch(folder.name):
                 remove_tree(folder)
+
+    def forget(self) -> None:
+        """Remove what a run left that was killed once its file was written; work of other keys stays."""
+        if self.home.is_dir():
+            with storage_errors(str(self.home)), self.opened():
+                remove_tree(self.home / self.key)
 
     def _path(self, number: int) -> Path:
         return self.home / self.key / f"{number:05d}.f32"

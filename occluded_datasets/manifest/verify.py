@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import UnsafeNameError
-from ..hashing import file_digests
+from ..errors import ImageError, UnsafeNameError
+from ..hashing import file_digests, pixel_digest
+from ..images import decode
 from ..paths import contained
-from ..scan import Progress, Scanned, scan, walk
+from ..scan import Progress, Scanned, cores, scan, walk
 from .core import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAT_FILE = ".stat.tsv"
 
@@ -48,13 +53,13 @@ def verify(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    """Return what differs between a manifest's rows and the files on disk.
+    """Return what differs between a manifest's rows and the files on disk: images, and the masks of a simulated set.
 
     Parameters
     ----------
     full : bool
         Read, decode and hash every file again. Without it sizes are compared, and modification times where the
-        build left them (`STAT_FILE`).
+        build left them (`STAT_FILE`); of masks, whether they are there.
 
     Examples
     --------
@@ -76,14 +81,25 @@ def verify(
         facts = dict(
             zip(rows["path"], zip(rows["bytes"], rows["sha256"], rows["pixel_sha256"], strict=True), strict=True)
         )
+        masks = _masks(rows)
         present = _present(folder, list(facts), missing, refused)
-        checked += len(facts)
+        drawn = _present(folder, list(masks), missing, refused)
+        checked += len(facts) + len(masks)
         if full:
             changed += _rehash(folder, present, facts, executor, workers, progress)
+            changed += _remask(folder, {name: masks[name] for name in drawn}, executor, workers)
         else:
             changed += _restat(folder, present, facts)
     mode = "full" if full else "size and time"
     return Verification(mode, checked, tuple(sorted(missing)), tuple(sorted(changed)), tuple(sorted(refused)))
+
+
+def _masks(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the digest of the pixels of each mask, by its path; only a simulated set has masks."""
+    if "mask_path" not in rows:
+        return {}
+    own = rows[rows["mask_path"].notna()]
+    return dict(zip(own["mask_path"].tolist(), own["mask_sha256"].tolist(), strict=True))
 
 
 def _present(folder: Path, paths: Sequence[str], missing: list[str], refused: list[str]) -> list[str]:
@@ -151,3 +167,18 @@ def _rehash(
 
 def _differs(found: Scanned, expected: tuple[int, str, str]) -> bool:
     return (found.sha256, found.pixel_sha256) != (expected[1], expected[2])
+
+
+def _remask(folder: Path, masks: dict[str, str], executor: Executor | None, workers: int | None) -> list[str]:
+    """Return the masks of other pixels."""
+    with ThreadPoolExecutor(workers or cores()) as pool:
+        same = (executor or pool).map(is_mask, repeat(str(folder)), masks, masks.values())
+        return [name for name, good in zip(masks, same, strict=True) if not good]
+
+
+def is_mask(folder: str, name: str, digest: str) -> bool:
+    """Return whether the mask ``folder/name`` has the pixels of this digest: of shape (H, W), whatever the encoder."""
+    try:
+        return pixel_digest(decode(Path(folder, name).read_bytes(), name)[..., 0].copy()) == digest
+    except (OSError, ImageError):
+        return False

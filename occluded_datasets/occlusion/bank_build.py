@@ -174,7 +174,11 @@ def publish(out: Path, items: Iterable[Item], *, replace: bool) -> Bank:
     """
     out = out.absolute()
     staging, old = (out.with_name(f".{out.name}.{end}") for end in ("part", "old"))
-    with storage_errors(str(out)), _only_if_done(out.parent), exclusive(out.with_name(f".{out.name}.lock")):
+    with (
+        storage_errors(str(out), out / INDEX),
+        _only_if_done(out.parent),
+        exclusive(out.with_name(f".{out.name}.lock")),
+    ):
         if old.exists() and not out.exists():  # killed between the two renames of a replacement
             os.replace(old, out)
         remove_tree(old)

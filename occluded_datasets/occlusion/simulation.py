@@ -216,9 +216,9 @@ def write_set(
     folders = set() if what.rows_only else {one.image_id.rpartition("/")[0] for one in clean}
     _require_outside(out, source)
     staging = Staging(out, plan, folders)
-    with storage_errors(str(out)), staging.opened(replace) as finished:
+    with storage_errors(str(out), staging.header), staging.opened(replace) as finished:
         if finished is not None:
-            return _report(staging.manifest, finished, unchanged=True)
+            return _report(staging.manifest, finished, unchanged=not staging.ended)
         shards = [(start, clean[start : start + SHARD]) for start in range(0, len(clean), SHARD)]
         target = output._replace(folder=None if what.rows_only else str(staging.folder))
         made: list[Made] = []

@@ -8,13 +8,13 @@
         manifest.json       its header, written last: where it is, the set is whole
         .places.json        where the roots are on this machine           (this machine's business)
         .simulating/        a run at work, or killed; the same command goes on with it
+        .<part>.replaced    a part of the earlier set while the new one is put in its place
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import ManifestError, OccludedDatasetsError, StorageError, UsageError
-from ..files import exclusive, remove_tree, sync_folder, write_atomic
+from ..files import Moves, exclusive, put_back, remove_tree, swap_in, write_atomic
 from ..manifest import PLACES, header_bytes, read, read_header
 from ..paths import contained
 from .keyed import Key
@@ -51,11 +51,18 @@ class Staging:
         self.out, self.folder = out, out / ".simulating"
         self.plan = json.loads(json.dumps(plan))
         self.folders = sorted(folders)
+        self.ended = False
+        """Whether this run put in its place what an earlier one had made and could not."""
 
     @property
     def manifest(self) -> Path:
         """The published table."""
         return self.out / "manifest.csv"
+
+    @property
+    def header(self) -> Path:
+        """The published header."""
+        return self.out / "manifest.json"
 
     @contextmanager
     def opened(self, replace: bool) -> Iterator[dict[str, Any] | None]:
@@ -63,8 +70,12 @@ class Staging:
         existed = [folder for folder in (self.out, *self.out.parents) if folder.exists()]
         try:
             with exclusive(self.out / ".lock"):
-                if (self.folder / "ready").exists() and self._read("plan.json") == self._stamp:
+                ready = (self.folder / "ready").exists()
+                if ready and self._read("plan.json") == self._stamp and (replace or not self.header.exists()):
+                    self.ended = (self.folder / "manifest.json").exists()
                     self._move()
+                else:
+                    put_back(self._moves)
                 found = self._published()
                 if found is not None and self._same(found) and _told(found) and self._intact():
                     if self._read("plan.json") in (None, self._stamp):  # killed while it was being removed
@@ -87,7 +98,7 @@ class Staging:
 
     def _published(self) -> dict[str, Any] | None:
         try:
-            return read_header(self.out / "manifest.json")
+            return read_header(self.header)
         except ManifestError:
             return None
 
@@ -180,21 +191,19 @@ class Staging:
         write_atomic(self.folder / "manifest.csv", text.encode())
         write_atomic(self.folder / PLACES, json.dumps(places).encode())
         write_atomic(self.folder / "manifest.json", header_bytes(header))
-        write_atomic(self.folder / "ready", b"")
+        staged = [part for part in PARTS if (self.folder / part).exists()]
+        write_atomic(self.folder / "ready", json.dumps(staged).encode())
         self._move()
+
+    @property
+    def _moves(self) -> Moves:
+        """Every part that is ready and its place; a set of rows alone leaves the places of pictures empty."""
+        staged = self._read("ready") or [part for part in PARTS if (self.folder / part).exists()]
+        return [(self.folder / part if part in staged else None, self.out / part) for part in PARTS]
 
     def _move(self) -> None:
         """Put what is ready in its place; killed in between, the same command goes on."""
-        if (self.folder / "manifest.json").exists():
-            (self.out / "manifest.json").unlink(missing_ok=True)
-            if not self.folders:  # rows alone take the place of a set with pictures
-                remove_tree(self.out / "images")
-                remove_tree(self.out / "masks")
-        for part in PARTS:
-            if (self.folder / part).exists():
-                remove_tree(self.out / part)
-                os.replace(self.folder / part, self.out / part)
-        sync_folder(self.out)
+        swap_in(self._moves)
         remove_tree(self.folder)
 
 

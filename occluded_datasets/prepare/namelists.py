@@ -172,7 +172,7 @@ def _example(dataset: Dataset, template: str) -> str:
 
 def _bytes(dataset: Dataset, path: Path) -> bytes:
     """Return a list's bytes, or raise if it is no file or larger than any list."""
-    with storage_errors(str(path)):
+    with storage_errors(str(path), reading=True):
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             fault = "too large for a name list" if path.is_file() else "not a file"
             raise InputError(

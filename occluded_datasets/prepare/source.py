@@ -95,7 +95,7 @@ def own_names(tree: Path) -> list[str]:
 def listing(folder: Path) -> str:
     """Return a digest of the names, sizes and times below a folder."""
     digest = hashlib.sha256()
-    with storage_errors(str(folder)):
+    with storage_errors(str(folder), reading=True):
         for name, entry in walk(folder):
             status = entry.stat(follow_symlinks=False)
             digest.update(f"{name}\t{status.st_size}\t{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))

@@ -66,7 +66,7 @@ class Workspace:
     def opened(self) -> Iterator[None]:
         """Hold the folder for one build; leave no staging and, if it fails, no empty folder."""
         existed = [folder for folder in (self.home, *self.home.parents) if folder.exists()]
-        with storage_errors(str(self.home)):
+        with storage_errors(str(self.home), self.header):
             try:
                 with exclusive(self.home / ".lock"):
                     self._recover()

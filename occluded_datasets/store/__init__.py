@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .layout import unhex
+from .layout import is_store, unhex
 from .opened import Store
 from .packing import Packed, pack
 
-__all__ = ["Packed", "Store", "pack", "unhex"]
+__all__ = ["Packed", "Store", "is_store", "pack", "unhex"]

@@ -6,12 +6,15 @@
         pixels.npy     uint8, (N, H, W, 3), as any NumPy maps it     or  encoded.bin  the files' bytes, end to end
         index.npy      one record a picture, in the manifest's order
         store.json     the header, written last
+        .checked.json  that this very data file was read and is whole      (this machine's business)
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,10 +30,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SCHEMA_VERSION = 1
-HEADER, INDEX = "store.json", "index.npy"
+HEADER, INDEX, CHECKED = "store.json", "index.npy", ".checked.json"
 DATA = {"pixels": "pixels.npy", "encoded": "encoded.bin"}
 NO_CAMERA = -1
 """The ``camid`` of a row without a camera: NumPy's whole numbers know no null."""
+
+NEEDED = ("kind", "size", "rows", "dataset", "manifest_fingerprint", "data_bytes", "index_sha256")
+"""What a header says at least."""
 
 FACTS = ("terms", "withdrawn_parent", "twin")
 """What a store says of its pictures as their manifest does, where it does."""
@@ -106,7 +112,14 @@ def header_of(plan: Plan, manifest: Manifest, index_sha256: str) -> dict[str, An
     """Return the header: the plan, what was made, and the terms that go with the pictures."""
     own = {name: manifest.header[name] for name in FACTS if name in manifest.header}
     made = {"data": plan.data, "data_bytes": plan.bytes, "index_sha256": index_sha256, "redistributable": False}
-    return {**plan.facts, **made, **own}
+    header = {**plan.facts, **made, **own}
+    return {**header, "header_sha256": header_digest(header)}
+
+
+def header_digest(header: Mapping[str, Any]) -> str:
+    """Return the sha256 of all that a header says but this digest itself."""
+    said = {name: value for name, value in header.items() if name != "header_sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def record_type(longest: int) -> np.dtype[Any]:
@@ -153,6 +166,17 @@ def unhex(digests: Any) -> npt.NDArray[np.uint8]:
     return np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, 32)
 
 
+def is_store(path: str | os.PathLike[str]) -> bool:
+    """Return whether the folder at `path` holds a store's header.
+
+    Examples
+    --------
+    >>> is_store("/nowhere")
+    False
+    """
+    return (Path(path) / HEADER).is_file()
+
+
 def read_header(folder: Path) -> dict[str, Any]:
     """Return the header of the store in `folder`.
 
@@ -173,9 +197,18 @@ def read_header(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder}: a store of schema {found}.", f"This version reads {SCHEMA_VERSION}.", f"{again} --replace"
         )
-    missing = [name for name in ("kind", "rows", "data_bytes", "manifest_fingerprint") if name not in header]
-    if missing or header["kind"] not in DATA:
-        raise InputError(f"{folder}: the store's header lacks {', '.join(missing) or 'a known kind'}.", "", again)
+    if header.get("kind", "pixels") not in DATA:
+        raise InputError(f"{folder}: the store's header lacks a known kind.", f"Found {header['kind']!r}.", again)
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        raise InputError(f"{folder}: the store's header lacks {', '.join(missing)}.", "", again)
+    digest = header_digest(header)
+    if header.get("header_sha256", digest) != digest:  # stores of before had none
+        raise InputError(
+            f"{folder / HEADER}: changed since the store was packed.",
+            f"Expected sha256 {header['header_sha256']}, found {digest}.",
+            f"{again} --replace",
+        )
     return header
 
 

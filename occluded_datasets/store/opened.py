@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError, UsageError
+from ..files import write_atomic
 from ..images import decode, resize
-from .layout import HEADER, INDEX, read_header
+from .layout import CHECKED, DATA, HEADER, INDEX, read_header
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
 
+Stamp = dict[str, "str | int"]
 AGAIN = "occreid-prepare pack MANIFEST --out STORE --replace"
 
 
 class Store:
     """A packed store; made by `Store.open`.
 
-    It pickles as its path and opens its maps again where it is unpickled, so worker processes share one copy in memory.
+    It pickles as its path, and as what it knows of its data file, and opens its maps again where it is unpickled, so
+    worker processes share one copy in memory and read nothing twice.
 
     Attributes
     ----------
@@ -46,38 +51,92 @@ pack MANIFEST --out STORE
 
     def __init__(self, path: Path, header: dict[str, Any], index: npt.NDArray[Any], data: Pixels) -> None:
         self.path, self.header, self.index, self._data = path, header, index, data
+        self._known: Stamp | None = None
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Store:
-        """Return the store in the folder `path`; nothing is read but its header.
+    def open(cls, path: str | os.PathLike[str], *, check: bool = True) -> Store:
+        """Return the store in the folder `path`, its header, index and pictures checked against their digests.
+
+        The pictures are read once for each data file: ``.checked.json`` in the folder keeps the file's size, time of
+        change and inode, and the file is read again if one of them is another. Where that cannot be written, as on a
+        read-only disk, they are read at each call, and not by worker processes.
+
+        Parameters
+        ----------
+        path : path
+            The store's folder.
+        check : bool
+            False leaves the pictures to `verify`.
 
         Raises
         ------
         InputError
             If there is none, or its files are not those that its header vouches for.
         """
-        folder = Path(path).absolute()
-        header = read_header(folder)
-        try:
-            index = np.load(folder / INDEX, mmap_mode="r", allow_pickle=False)
-            data = np.memmap(folder / str(header["data"]), np.uint8, "r")
-            if header["kind"] == "pixels":
-                data = np.load(folder / str(header["data"]), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{folder}: the store is damaged.", f"The reader says: {error}.", AGAIN) from error
-        store = cls(folder, header, index, data)
+        store = cls(*_mapped(Path(path).absolute()))
         store._check()
+        if check:
+            store._require_whole(None)
+        return store
+
+    @classmethod
+    def _reopened(cls, path: str, known: Stamp | None) -> Store:
+        """Return a store in another process, which need not read again what this one has read."""
+        store = cls(*_mapped(Path(path)))
+        store._check()
+        store._require_whole(known)
         return store
 
     def _check(self) -> None:
-        size = (self.path / str(self.header["data"])).stat().st_size
-        expected = {"bytes": self.header["data_bytes"], "rows": self.header["rows"]}
-        found = {"bytes": size, "rows": len(self.index)}
-        if expected != found or (self.kind == "pixels" and len(self._data) != len(self.index)):
-            raise InputError(f"{self.path}: the store is damaged.", f"Expected {expected}, found {found}.", AGAIN)
+        """Raise unless the index is the header's and the data file has its length and form; no picture is read."""
+        digest = hashlib.sha256((self.path / INDEX).read_bytes()).hexdigest()
+        if digest != self.header["index_sha256"]:
+            raise InputError(
+                f"{self.path / INDEX}: not the index that {HEADER} vouches for.",
+                f"Expected sha256 {self.header['index_sha256']}, found {digest}.",
+                AGAIN,
+            )
+        rows, form = int(self.header["rows"]), (len(self.index), *(self.size or ()), 3)
+        pixels = self.kind != "pixels" or (self._data.shape == form and self._data.dtype == np.uint8)
+        if rows != len(self.index) or not pixels:
+            found = f"{self._data.dtype} of {self._data.shape} with {len(self.index)} rows"
+            raise InputError(f"{self.path}: the store is damaged.", f"Expected {rows} of {form}, found {found}.", AGAIN)
+
+    def _require_whole(self, known: Stamp | None) -> None:
+        """Raise unless the pictures are those that were packed; `known` is a data file that was found to be whole."""
+        stamp = self._stamp()
+        if stamp in (known, self._remembered()):
+            self._known = stamp
+            return
+        bad = self.verify()
+        if bad:
+            named = f"{', '.join(bad[:3])}{', ...' if len(bad) > 3 else ''}"
+            raise InputError(
+                f"{self._place}: {len(bad):,} of {len(self):,} images are not those that were packed.",
+                f"Changed: {named}.",
+                AGAIN,
+            )
+
+    @property
+    def _place(self) -> Path:
+        return self.path / DATA[self.kind]
+
+    def _stamp(self) -> Stamp:
+        """Return what tells this very data file, as it is now, from any other."""
+        status = self._place.stat()
+        return {
+            "index_sha256": self.header["index_sha256"],
+            "size": status.st_size, "mtime_ns": status.st_mtime_ns, "inode": status.st_ino,
+        }  # fmt: skip
+
+    def _remembered(self) -> object:
+        try:
+            return json.loads((self.path / CHECKED).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Store.open, (str(self.path),)
+        return self._reopened, (str(self.path), self._known)
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -224,18 +283,39 @@ pack MANIFEST --out STORE
         InputError
             If the index itself is another.
         """
-        digest = hashlib.sha256((self.path / INDEX).read_bytes()).hexdigest()
-        if digest != self.header["index_sha256"]:
-            raise InputError(
-                f"{self.path / INDEX}: not the index that {HEADER} vouches for.",
-                f"Expected sha256 {self.header['index_sha256']}, found {digest}.",
-                AGAIN,
-            )
-        raw = np.memmap(self.path / str(self.header["data"]), np.uint8, "r")
+        stamp = self._stamp()
+        self._check()
+        raw = np.memmap(self._place, np.uint8, "r")
         bad = []
         for row in self.index:
             start = int(row["offset"])
             found = hashlib.sha256(raw[start : start + int(row["length"])].data).digest()
             if found != row["stored_sha256"].tobytes():
                 bad.append(row["image_id"].decode())
+        self._known = None if bad else stamp
+        with suppress(OSError):  # on a read-only disk nothing is remembered
+            if bad:
+                (self.path / CHECKED).unlink()
+            else:
+                write_atomic(self.path / CHECKED, json.dumps(stamp).encode())
         return bad
+
+
+def _mapped(folder: Path) -> tuple[Path, dict[str, Any], npt.NDArray[Any], Pixels]:
+    """Return a store's folder, its header, and the maps of its index and its data file, which has its length."""
+    header = read_header(folder)
+    place = folder / DATA[header["kind"]]
+    try:
+        size = place.stat().st_size
+        if size != header["data_bytes"]:
+            raise InputError(
+                f"{folder}: the store is damaged.",
+                f"Expected {place.name} of {header['data_bytes']} bytes, found {size}.",
+                AGAIN,
+            )
+        index = np.load(folder / INDEX, mmap_mode="r", allow_pickle=False)
+        if header["kind"] == "pixels":
+            return folder, header, index, np.load(place, mmap_mode="r", allow_pickle=False)
+        return folder, header, index, np.memmap(place, np.uint8, "r")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: the store is damaged.", f"The reader says: {error}.", AGAIN) from error

@@ -15,15 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, UsageError
-from ..files import exclusive, remove_tree, storage_errors, sync_folder, write_atomic
+from ..files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
 from ..hashing import pixel_digest
 from ..images import decode, resize
 from ..manifest import Manifest, Picture, pictures_of, read_bytes
 from ..scan import SHARD, Progress, cores
 from .layout import HEADER, INDEX, Plan, header_of, index_of, plan_of, read_header, same_plan
+from .opened import Store
 
 DONE = ".done"
 """Below the staging folder: the digests of each shard that is written."""
+REPLACE = "add --replace, or choose another --out"
 
 
 class Packed(NamedTuple):
@@ -112,7 +114,8 @@ def pack(
         raise UsageError(f"workers {workers}: too few.", "Expected 1 or more.")
     plan = plan_of(manifest, size, encoded=encoded)
     stage = target.with_name(f".{target.name}.packing")
-    with storage_errors(str(out)), exclusive(stage.with_name(f"{stage.name}.lock")):
+    with storage_errors(str(out), target / HEADER), exclusive(stage.with_name(f"{stage.name}.lock")):
+        put_back([(stage, target)])
         unchanged = _published(target, plan, replace)
         resumed = 0
         if not unchanged:
@@ -131,34 +134,33 @@ class _Crew(NamedTuple):
 
 
 def _published(target: Path, plan: Plan, replace: bool) -> bool:
-    """Return whether this very store is there; raise if something else is."""
+    """Return whether this very store is there and whole; raise if something else is."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     if not (target / HEADER).is_file():
         raise UsageError(f"{target} is there and is no store.", "It is never replaced.", "choose another --out")
     try:
         header = read_header(target)
-    except InputError:
-        header = {}
-    same = same_plan(header, plan)
-    if same and _whole(target, plan):
-        return True
+        if same_plan(header, plan):
+            Store.open(target)
+            return True
+    except InputError as error:
+        if not replace:
+            raise UsageError(error.what, error.why, REPLACE) from error
+        return False
     if not replace:
-        raise _taken(target, plan, header, damaged=same or not header)
+        raise _taken(target, plan, header)
     return False
 
 
-def _taken(target: Path, plan: Plan, header: dict[str, Any], *, damaged: bool) -> UsageError:
-    if damaged:
-        why = f"Expected {HEADER}, {INDEX} and {plan.data} of {plan.bytes:,} bytes."
-        return UsageError(f"{target}: the store here is damaged.", why, "add --replace, or choose another --out")
+def _taken(target: Path, plan: Plan, header: dict[str, Any]) -> UsageError:
     size = "x".join(map(str, header.get("size") or ())) or "no one size"
     return UsageError(
         f"{target}: another store is published here.",
         f"Expected {plan.facts['kind']} of {plan.facts['dataset']}, fingerprint "
         f"{plan.facts['manifest_fingerprint'][:16]}; found {header.get('kind')} of {header.get('dataset')}, {size}, "
         f"fingerprint {str(header.get('manifest_fingerprint'))[:16]}.",
-        "add --replace, or choose another --out",
+        REPLACE,
     )
 
 
@@ -265,17 +267,11 @@ def _remembered(marker: str) -> list[str]:
 
 
 def _publish(stage: Path, target: Path) -> None:
-    """Rename the whole folder into place; killed in between, the same command goes on."""
+    """Put the whole folder in its place; killed in between, the same command goes on."""
     remove_tree(stage / DONE)
     for part in stage.glob(".*.part"):  # of a write that a killed run began
         part.unlink()
-    old = target.with_name(f".{target.name}.replaced")
-    remove_tree(old)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(stage, target)
-    sync_folder(target.parent)
-    remove_tree(old)
+    swap_in([(stage, target)])
 
 
 @contextmanager

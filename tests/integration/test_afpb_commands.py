@@ -67,8 +67,21 @@ def test_train_and_evaluate(afpb: Callable[..., Any], tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert done.json()["score"] == json.loads(out.read_text())
     assert 0 <= done.json()["occlusion_auroc"] <= 1
-    told = afpb("evaluate", tmp_path / "run", path, "--protocol", "afpb-nshot-1", "--bootstrap", "0")
+    scoring = ["evaluate", tmp_path / "run", path, "--protocol", "afpb-nshot-1", "--out", out, "--bootstrap"]
+    told = afpb(*scoring, "0")
     assert "OBC AUROC" in told.out
+    assert f"{out}  (unchanged)" in told.out
+    before = out.read_bytes()
+    other = afpb(*scoring, "10")
+    assert other.code == 2
+    assert "score.json is a score record already, and another one" in other.err
+    assert out.read_bytes() == before
+    assert afpb(*scoring, "10", "--replace").code == 0
+    assert json.loads(out.read_text())["intervals"]["replicates"] == 10
+    model = (tmp_path / "run" / "model.pt").read_bytes()
+    taken = afpb(*scoring[:5], "--out", tmp_path / "run" / "model.pt", "--replace")
+    assert taken.code == 2
+    assert (tmp_path / "run" / "model.pt").read_bytes() == model
     assert afpb("evaluate", tmp_path / "none", path, "--protocol", "afpb-nshot-1").code == 2
     again = afpb("train", "--train", path, "--out", tmp_path / "run", "--store", made.store, *options())
     assert again.code == 2
@@ -131,7 +144,11 @@ def test_ablate(afpb: Callable[..., Any], tmp_path: Path) -> None:
     assert set(found["holm"]["partial-reid/afpb-nshot-1"]) <= {"obc", "afpb"}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "abl").glob("*/model.pt")}
     assert len(before) == 11
+    score = tmp_path / "abl" / "afpb-1" / "partial-reid-afpb-nshot-1.json"
+    kept = score.read_text()
+    score.write_text(json.dumps({**json.loads(kept), "map": 0.0}))
     assert afpb("ablate", *given, *options()).code == 0
+    assert score.read_text() == kept  # a record of its own, in its own folder, is written again
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "abl").glob("*/model.pt")} == before
 
 

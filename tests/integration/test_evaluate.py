@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,44 @@ def test_evaluate_writes_a_record(command: Run, built: Path, features: Path, tmp
     )
     assert out.read_bytes() == before
     assert said.json() == record
+
+
+def test_evaluate_replaces_nothing_unasked(
+    command: Run, built: Path, features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same score is unchanged, another one refused or put in its place, and no other file is ever replaced."""
+    out = tmp_path / "score.json"
+    run = partial(command, "evaluate", built, "--features", features, "--out", out, "--bootstrap", 0, "--protocol")
+    assert f"{out}\n" in run(PLAIN).out
+    first = out.read_bytes()
+    assert f"record        {out}  (unchanged)" in run(PLAIN).out
+    refused = run("transfer-all-partial-probe")
+    assert refused.code == 2
+    assert "score.json is a score record already, and another one." in refused.err
+    assert "Next: add --replace, or choose another --out" in refused.err
+    assert out.read_bytes() == first
+    replaced = run("transfer-all-partial-probe", "--replace")
+    assert (replaced.code, "(unchanged)" in replaced.out) == (0, False)
+    assert json.loads(out.read_bytes())["protocol"].startswith("partial-reid/transfer-all-partial-probe@")
+
+    def never(*arguments: Any, **options: Any) -> Any:
+        raise AssertionError("it was scored before it was refused")
+
+    monkeypatch.setattr("occluded_datasets.evaluation.evaluate", never)
+    for place, kind in (
+        (features, "a feature file"),
+        (built, "a manifest's table"),
+        (built.with_suffix(".json"), "a manifest's header"),
+        (tmp_path / "score.per_probe.csv", "a table of scores by probe"),
+    ):
+        before = place.read_bytes()
+        for more in ((), ("--replace",)):
+            ran = command(
+                "evaluate", built, "--features", features, "--protocol", PLAIN, "--out", place, "--json", *more
+            )
+            assert ran.code == 2
+            assert ran.json()["error"]["what"] == f"{place} is {kind}."
+            assert place.read_bytes() == before
 
 
 def test_declare_and_compare(command: Run, built: Path, features: Path, tmp_path: Path) -> None:

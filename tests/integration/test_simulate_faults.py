@@ -20,7 +20,7 @@ from simulatekit import tree
 
 import occluded_datasets as od
 from occluded_datasets.errors import InputError, StorageError, UnsafeNameError, UsageError
-from occluded_datasets.images import encode
+from occluded_datasets.images import decode, encode
 from occluded_datasets.manifest import Manifest, verify
 from occluded_datasets.occlusion import Recipe, replay, simulate, versions
 
@@ -169,6 +169,24 @@ def test_names_never_leave_the_folder(source: Manifest, tmp_path: Path) -> None:
     with pytest.raises(UnsafeNameError):
         simulate(source.with_rows(frame), tmp_path / "occ", recipe="noise")
     assert not (tmp_path / "occ").exists()
+
+
+def test_masks_are_verified(source: Manifest, tmp_path: Path) -> None:
+    """A mask that is gone is found, with --full one of other pixels or none; the same pixels encoded again are equal."""
+    done = simulate(source, tmp_path / "occ", recipe="noise", seed=7, rows=source.frame["image_id"][:4])
+    manifest = od.load(done.manifest)
+    paths = manifest.frame["mask_path"].dropna().tolist()
+    assert verify(manifest).checked == verify(manifest, full=True).checked == len(manifest) + 4
+    again, other, rubbish, gone = (tmp_path / "occ" / path for path in paths)
+    pixels = decode(again.read_bytes(), again.name)[..., 0].copy()
+    again.write_bytes(encode(pixels, ".png", effort=9))
+    assert verify(manifest, full=True, workers=1).ok
+    other.write_bytes(encode(255 - pixels, ".png"))
+    rubbish.write_bytes(b"no image")
+    gone.unlink()
+    quick, full = verify(manifest), verify(manifest, full=True)
+    assert (quick.missing, quick.changed) == ((paths[3],), ())
+    assert (full.missing, full.changed, full.refused) == ((paths[3],), tuple(sorted(paths[1:3])), ())
 
 
 def test_rebuilt_rows_are_scored_at_once(source: Manifest, tmp_path: Path) -> None:

@@ -291,7 +291,12 @@ def test_the_command(manifest: Manifest, tmp_path: Path, command: Callable[..., 
     said = ran.json()
     assert (said["rows"], said["dim"], said["input_size"], said["out"]) == (ROWS, 624, [24, 12], str(out))
     assert said["manifest_fingerprint"] == manifest.fingerprint
-    ran = command("features", manifest.path, "--model", "histogram", "--out", out)
+    refused = command("features", manifest.path, "--model", "histogram", "--out", out)
+    assert refused.code == 2
+    assert f"{out} is a feature file already, and another one. Expected input_size [128, 64], found [24, 12]." in (
+        refused.err
+    )
+    ran = command("features", manifest.path, "--model", "histogram", "--out", out, "--replace")
     assert (ran.code, ran.err) == (0, line)
     assert "11 pictures, 624 numbers each, by histogram" in ran.out
     assert "128x64" in ran.out

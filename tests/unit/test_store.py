@@ -184,7 +184,7 @@ def test_the_same_command_again_changes_nothing(made: Manifest, tmp_path: Path) 
     (tmp_path / "store" / "pixels.npy").write_bytes(b"short")
     with pytest.raises(InputError, match="damaged"):
         Store.open(tmp_path / "store")
-    with pytest.raises(UsageError, match=r"the store here is damaged.*--replace"):
+    with pytest.raises(UsageError, match=r"the store is damaged.*of 23168 bytes, found 5.*add --replace"):
         pack(made, tmp_path / "store", SIZE)
     assert not pack(made, tmp_path / "store", SIZE, replace=True).unchanged
     assert Store.open(tmp_path / "store").verify() == []
