@@ -126,12 +126,11 @@ def swap_in(moves: Moves) -> None:
     """Put what is ready in its place, all of it or, on any error, nothing: then the old is where it was.
 
     The last place is the one that says that all is whole: its old file goes first and its new one comes last. A swap
-    that was killed is ended by the same call, or undone by `put_back`.
+    that was killed is ended by the same call, or undone by `put_back`, which is called before another one is begun.
     """
     try:
         for ready, place in reversed(moves):
             if os.path.lexists(place) and (ready is None or ready.exists()):
-                remove_tree(_aside(place))  # of a swap that came to its end: the place is not empty
                 os.replace(place, _aside(place))
         for ready, place in moves:
             if ready is not None and ready.exists():

@@ -217,10 +217,15 @@ class Asleep(Network):
         raise AssertionError("the model was run")
 
 
-def test_features_are_computed_once(manifest: Manifest, tmp_path: Path) -> None:
-    """The same header and names: nothing is run and nothing changes, and what a killed run left goes."""
+def test_features_are_computed_once(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same header and names: nothing is run and nothing changes, and what a killed run left of them goes."""
     out = tmp_path / "F.npz"
-    first = extract(manifest, Network(), out)
+    with monkeypatch.context() as killed:
+        killed.setattr("occluded_datasets.features.shards.Shards.clear", lambda self: None)
+        first = extract(manifest, Network(), out)
+    assert len(list((tmp_path / "F.npz.partial").iterdir())) == 1
+    assert extract(manifest, Asleep(), out).unchanged
+    assert not (tmp_path / "F.npz.partial").exists()
     before, time = out.read_bytes(), out.stat().st_mtime_ns
     for replace in (False, True):
         (tmp_path / "F.npz.partial" / ("0" * 16)).mkdir(parents=True)
