@@ -128,9 +128,12 @@ def _ours(manifest: Manifest, protocol: str, given: FeatureFile | Matrix) -> dic
 
 
 def _show_rules(known: Sequence[Mapping[str, Any]]) -> None:
+    from ..evaluation.loaders import unscored
+
     grid = table("code base", "probe", "gallery", "camera", "AP", "probes without a match", "known")
     for rule in known:
-        scoring = [_ap(rule), _UNMATCHED[rule["unmatched_probes"]], rule["certainty"]]
+        certainty = f"{rule['certainty']}; {unscored(rule)}" if unscored(rule) else rule["certainty"]
+        scoring = [_ap(rule), _UNMATCHED[rule["unmatched_probes"]], certainty]
         if rule["camera_rule"]:
             sides = [", ".join(rule[f"{side}_folders"]) or "-" for side in ("probe", "gallery")]
             grid.add_row(rule["codebase"], *sides, _CAMERAS[rule["camera"]], *scoring)
@@ -141,11 +144,15 @@ def _show_rules(known: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _show_numbers(record: Mapping[str, Any]) -> None:
+    from ..evaluation.loaders import unscored
+
     grid = table("rules of", ">probes", ">gallery", ">matches filtered", ">probes dropped", ">rank-1", ">mAP", "AP",
                  "protocol with these pictures")  # fmt: skip
     for rule in record["rules"]:
         effect, numbers = rule["effect"], rule["numbers"]
         if effect is None:
+            if unscored(rule):
+                grid.add_row(rule["codebase"], *[""] * 6, rule["ap"], f"not scored: {unscored(rule)}")
             continue
         grid.add_row(
             rule["codebase"], *(f"{effect[name]:,}" for name in ("probes", "gallery", "filtered", "dropped")),

@@ -12,7 +12,7 @@ import click
 from occluded_datasets import catalog
 from occluded_datasets.cli.afpb import group as afpb
 from occluded_datasets.cli.app import group
-from occluded_datasets.evaluation.loaders import LoaderRule, describe, rules
+from occluded_datasets.evaluation.loaders import LoaderRule, describe, rules, unscored
 from occluded_datasets.evaluation.schema import FIELDS, KINDS
 from occluded_datasets.protocol import protocols
 
@@ -84,6 +84,8 @@ How to read it:
   precision just before each. With one match at rank 2 they are 0.5 and 0.25. Ours prints both.
 - **no match left**: most code bases drop such a probe without a word, and the divisor is what is left; others count it
   as zero, and two subtract one from rank-1. `--manifest` counts them; a subset of a set often has some.
+- **not scored**: a loader that cannot be constructed as published, or finds no image, has no number anywhere. What it
+  would read is in the table; the line below says what ends it, with file and line.
 - **known**: `read-in-source`, or `second-hand` (not readable for us, taken from a reading of others), or `not-read`.
 
 Only the rules are compared: each code base also has distances, flips and re-ranking of its own, which are not applied.
@@ -121,7 +123,7 @@ def _loader_row(rule: LoaderRule) -> str:
         return f"| {name} | {rule.obstacle} | | | {ap} | {told['unmatched_probes']} | | {told['certainty']} |\n"
     camera = {"role": "by side", "folder": "by folder", "name-field-2": "name field 2", "own": "one a picture"}
     sides = [", ".join(f"`{folder}`" for folder in told[f"{side}_folders"]) or "-" for side in ("probe", "gallery")]
-    beside = f"`{rule.protocol}`" if rule.protocol and not rule.obstacle else ""
+    beside = f"not scored: {unscored(told)}" if unscored(told) else f"`{rule.protocol}`" if not rule.obstacle else ""
     return (f"| {name} | {sides[0]} | {sides[1]} | {camera[rule.camera]} | {ap} | {told['unmatched_probes']} "
             f"| {beside} | {told['certainty']} |\n")  # fmt: skip
 

@@ -325,19 +325,21 @@ the same for every type and level. Brackets are 95 % bootstrap intervals over id
 """
 
 MEANING = """
-**What it says.** For both features an occluder at a side costs less than one of the same size in the centre, at
-10 and at 30 %; for the histogram the lower body is cheaper to lose than the upper, from 30 % on. Which *type*
-hurts depends on the feature: noise costs the histogram least, at 30 % by far, presumably as its colours fall
-into bins that no person fills; for the ImageNet model a flat colour costs less than noise at 10 %, and types
-hardly differ above. So an order of occluder types that was found with one feature is no order for another;
-positions carried over, as far as this goes. Feather, colour match and shadow move nothing that these intervals
-could show. At 50 % everything is near the floor.
+**What it says.** Fractions are of the image, not of the person: at a side a part of the occluder covers background, so
+less of the person is hidden there. With that, for both features an occluder at a side costs less than one of the same
+fraction of the image in the centre, at 10 and at 30 %. Whether the place counts once as much of the person is hidden
+is not answered: there are no person masks here. The same holds of the lower body, which costs the histogram less than
+the upper from 30 % on: legs are narrower. For the histogram noise costs least of all *types*, at 30 % by far,
+presumably as its colours fall into bins that no person fills. For the ImageNet model a flat colour costs less than
+noise at 10 %, and types hardly differ above; but with a clean rank-1 of 7.7 it is no re-id feature, so it does not say
+whether an order of types carries over from one re-id feature to another. Feather, colour match and shadow move nothing
+that these intervals could show. At 50 % everything is near the floor.
 
-**What it does not.** Neither feature was trained to tell people apart: the network's clean rank-1 is low, and
-from 30 % on its differences are within a point or two of chance. It says nothing about training with occlusion,
-and nothing about real occluders: persons are soft crops here, things are drawn, rectangles have edges. One
-seed, one probe an identity: intervals speak of other people, not of other draws. The contrasts below were
-chosen after a look at the histogram's table, before the network's.
+**What it does not.** Neither feature was trained to tell people apart, and from 30 % on the network's differences are
+within a point or two of chance. It says nothing about training with occlusion, and nothing about real occluders:
+persons are soft crops here, things are drawn, rectangles have edges. One seed, one probe an identity: intervals speak
+of other people, not of other draws. The contrasts below were chosen after a look at the histogram's table, before the
+network's.
 """
 
 

@@ -89,6 +89,9 @@ CONTRASTS = {
 }
 """Differences that are looked at, by name: first arm less second arm."""
 
+PRIMARY = ("content", "obc", "afpb")
+"""Those that were fixed before any test score was seen; p is corrected over them."""
+
 
 def arm_of(text: str) -> Arm:
     """Return the arm of a name, or the variant that ``ARM:PARAMETER=VALUE[,PARAMETER=VALUE...]`` makes of it.

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import MissingPackageError
 from .contrasts import METRICS
 from .levels import CLEAN
+from .tables import brackets
 
 
 def require_figures(what: str, why: str) -> Any:
@@ -49,14 +50,19 @@ def _contrast_figure(figure_class: Any, found: Mapping[str, Any]) -> bytes:
         for name, test in found["tests"].items()
         for contrast, one in test["contrasts"].items()
     ]
+    thin = "\nthin: over seeds alone (t)" if found["seeds"] > 1 else ""
     figure = figure_class(figsize=(9, 1.2 + 0.55 * len(rows)), layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2, sharey=True), METRICS, strict=True):
         for place, (_, one) in enumerate(rows):
             own = one[metric]
-            axes.plot([100 * own["low"], 100 * own["high"]], [place, place], color="#35618f", linewidth=2)
+            seeds = one["over_seeds"][metric]
+            if seeds is not None:
+                ends = [100 * seeds["low"], 100 * seeds["high"]]
+                axes.plot(ends, [place, place], "|-", color="#c0803a", linewidth=1)
+            axes.plot([100 * own["low"], 100 * own["high"]], [place, place], color="#35618f", linewidth=3)
             axes.plot(100 * own["mean"], place, "o", color="#35618f")
         axes.axvline(0, color="#999999", linewidth=1)
-        axes.set_xlabel(f"{metric}, points (95 % over identities and seeds)")
+        axes.set_xlabel(f"{metric}, points\n95 %, thick: over {brackets(found['seeds'])}{thin}", fontsize=9)
         axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=8)
     axes.invert_yaxis()  # both share it
     return _png(figure)

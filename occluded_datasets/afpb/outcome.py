@@ -12,11 +12,12 @@ import numpy as np
 
 from ..benchmark import Benchmark, find_benchmark
 from ..errors import MissingPackageError
+from ..evaluation.compare import record_of
 from ..evaluation.score import sidecar_path
 from ..files import storage_errors, write_atomic
 from .ablation import LEVELS, SCORES, Ablation, require_one
-from .arms import arms_of, contrasts_of
-from .contrasts import HEADLINE, METRICS, SHOWN, by_identity, interval
+from .arms import PRIMARY, arms_of, contrasts_of
+from .contrasts import HEADLINE, LEADING, METRICS, SHOWN, by_identity, by_seed, holm, interval, over_seeds
 from .figures import figures
 from .inputs import require_inputs
 from .runs import open_run, write_json
@@ -33,8 +34,10 @@ def outcome(ablation: Ablation) -> dict[str, Any]:
     -------
     dict
         ``tests``: by test and arm each seed's scores, their mean, and the OBC head's AUROC; by contrast the difference
-        with its 95 % interval. ``levels``: by cell, and by kind of occluder, each arm's mAP with its interval, and
-        contrasts. Of all runs: seconds, pictures seen.
+        with its 95 % interval, and ``over_seeds``: the differences of each seed with their t interval and p, nothing
+        for one seed. ``holm``: by test and primary contrast p over seeds in mAP, corrected over all of them.
+        ``levels``: by cell, and by kind of occluder, each arm's mAP with its interval, and contrasts. Of all runs:
+        seconds, pictures seen.
     """
     plan, runs = ablation.plan, _runs(ablation)
     arms = arms_of(plan.arms)
@@ -57,8 +60,21 @@ def outcome(ablation: Ablation) -> dict[str, Any]:
         "seconds": sum(one["seconds"] for one in records.values()),
         "pictures_seen": {name: one["pictures_seen"] for name, one in records.items()},
         "tests": tests,
+        "holm": corrected(tests),
         "levels": levels[0] if levels else {},
     }
+
+
+def corrected(tests: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Return by test and primary contrast p over seeds in the leading metric, corrected over all that are here."""
+    found = {
+        (test, name): one["over_seeds"][LEADING]["p"]
+        for test, own in tests.items()
+        for name, one in own["contrasts"].items()
+        if name in PRIMARY and one["over_seeds"][LEADING]
+    }
+    raised = holm(found)
+    return {test: {name: p for (own, name), p in raised.items() if own == test} for test in tests}
 
 
 def write_outcome(ablation: Ablation) -> dict[str, Any]:
@@ -110,7 +126,7 @@ def _scored(folder: Path, test: str) -> dict[str, Any]:
 
     kept = json.loads((folder / SCORES).read_bytes())
     path = folder / kept["scores"][test]
-    record = json.loads(path.read_bytes())
+    record = record_of(path)
     kept_of, own = {"model": record["model"]["sha256"]}, {"model": open_run(folder).sha256()}
     require_inputs(kept_of, own, f"{path}: the score", "the same ablate command, which scores every run anew")
     scores = {}
@@ -132,16 +148,19 @@ def _scored(folder: Path, test: str) -> dict[str, Any]:
 
 
 def _contrasts(tables: Mapping[str, list[pd.DataFrame]]) -> dict[str, Any]:
-    return {
-        name: {
-            "of": [plus, minus],
-            **{
-                metric: interval(by_identity(tables[plus], column), by_identity(tables[minus], column))._asdict()
-                for metric, column in METRICS.items()
-            },
-        }
-        for name, (plus, minus) in contrasts_of(tables).items()
-    }
+    return {name: _contrast(tables, *pair) for name, pair in contrasts_of(tables).items()}
+
+
+def _contrast(tables: Mapping[str, list[pd.DataFrame]], plus: str, minus: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"of": [plus, minus]}
+    seeds: dict[str, Any] = {}
+    for metric, column in METRICS.items():
+        sides = by_identity(tables[plus], column), by_identity(tables[minus], column)
+        found[metric] = interval(*sides)._asdict()
+        differences = by_seed(*sides)
+        own = over_seeds(differences)
+        seeds[metric] = None if own is None else {"differences": differences, **own._asdict()}
+    return {**found, "over_seeds": seeds}
 
 
 def _levels(runs: Mapping[str, list[Path]], benchmark: Benchmark) -> dict[str, Any]:

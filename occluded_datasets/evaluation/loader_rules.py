@@ -85,7 +85,9 @@ class LoaderRule:
     protocol : str
         The protocol of ours with these probe and gallery pictures.
     obstacle : str
-        Why it cannot be scored on the set as published: no loader, unreadable names. Empty where it can.
+        Why it cannot be scored on the set as published: no loader, unreadable names, or ``cannot be constructed`` with
+        the file and line that end it (each of these was tried on a made tree of the published layout). Empty where it
+        can.
     """
 
     codebase: Codebase
@@ -221,6 +223,11 @@ _PROBES = "Two probe folders are published under one name; scores on one never c
 _FOLDER = "by folder, in training too: 0 occluded, 1 whole"
 _DUKE = (("test/occluded_body_images",), ("test/whole_body_images",))
 _OWN = "a number of its own for each picture, gallery first"
+_BASE = "torchreid/data/datasets/dataset.py"
+_NO_TRANSFORM = (
+    "cannot be constructed: its constructor reads self.transform ({}), which its base class never sets (dataset.py, "
+    "lines 66 and 67, sets transform_tr and transform_te)"
+)
 
 LOADERS = (
     LoaderRule(
@@ -230,8 +237,8 @@ LOADERS = (
         "distance is chosen among 101 by rank-1 on this test set. The pattern is searched in the whole path, so "
         "a folder's name with a digit before an underscore is matched first.",
     ),
-    LoaderRule(BPBREID, "partial-reid", _at(_BP, f"{_IMAGES}partial_reid.py"), _PART, _WHOLE, "role", _ROLE,
-               "transfer-all-partial-probe", _PROBES),
+    LoaderRule(BPBREID, "partial-reid", _at(_BP, f"{_IMAGES}partial_reid.py", _BASE), _PART, _WHOLE, "role", _ROLE,
+               "transfer-all-partial-probe", _PROBES, _NO_TRANSFORM.format("partial_reid.py, line 34")),
     LoaderRule(KPR, "partial-reid", _at(_KPR, f"{_IMAGES}partial_reid.py"), _OCC, _WHOLE, "role", _ROLE,
                "transfer-all-occluded-probe", _PROBES),
     LoaderRule(PVPM, "partial-reid", _at(_PVPM, f"{_IMAGES}partial_reid.py"), _OCC, _WHOLE, "role", _ROLE,
@@ -254,7 +261,9 @@ LOADERS = (
     LoaderRule(KPR, "occluded-reid", _at(_KPR, f"{_IMAGES}occluded_reid.py"), _OCC, _WHOLE, "role", _ROLE,
                "transfer-all"),
     LoaderRule(PVPM, "occluded-reid", _at(_PVPM, f"{_IMAGES}occlusion_reid.py"), _OCC, _WHOLE, "role", _ROLE,
-               "transfer-all", "Looks for .jpg, and the archive holds .tif: as published it finds no picture."),
+               "transfer-all",
+               obstacle="cannot be run as published: it looks for .jpg (occlusion_reid.py, line 46), and the archive "
+               "holds .tif, so it has no probe and no gallery"),
     LoaderRule(PADE, "occluded-reid", _at(_PADE, "datasets/occ_reid.py", "datasets/make_dataloader.py"), _OCC, _WHOLE,
                "role", _ROLE, "transfer-all", "Reads flat query/ and gallery/ folders of .jpg, which no archive has."),
     LoaderRule(DPM, "occluded-reid",
@@ -269,7 +278,9 @@ LOADERS = (
     LoaderRule(BPBREID, "p-dukemtmc-reid", _at(_BP, f"{_IMAGES}p_dukemtmc_reid.py"), *_DUKE, "folder", _FOLDER,
                "transfer"),
     LoaderRule(KPR, "p-dukemtmc-reid", _at(_KPR, f"{_IMAGES}p_dukemtmc_reid.py"), *_DUKE, "folder", _FOLDER,
-               "transfer", "As read, a name that was never set ends it in an error once there is a training picture."),
+               "transfer",
+               obstacle="cannot be constructed: its first training image ends it in a NameError (p_dukemtmc_reid.py, "
+               "lines 89 and 102, read kp_path, which nothing sets there)"),
     LoaderRule(PVPM, "p-dukemtmc-reid", _at(_PVPM, f"{_IMAGES}pduke_reid.py"), *_DUKE, "folder", _FOLDER, "transfer"),
     LoaderRule(NIREID, "p-dukemtmc-reid", _at(_NIREID, "test_p_dukemtmc.py"), *_DUKE, "own", _OWN, "transfer",
                "Features of the picture and its mirror image are summed."),
@@ -281,8 +292,9 @@ LOADERS = (
         "Its README counts 238 queries and 238 gallery pictures; 119 and 119 are published.",
         "names without a second number end in an error",
     ),
-    LoaderRule(BPBREID, "partial-ilids", _at(_BP, f"{_IMAGES}partial_ilids.py"), ("Probe",), ("Gallery",), "role",
-               _ROLE, "single-shot", "Reads folders renamed to partial_body_images and whole_body_images."),
+    LoaderRule(BPBREID, "partial-ilids", _at(_BP, f"{_IMAGES}partial_ilids.py", _BASE), ("Probe",), ("Gallery",),
+               "role", _ROLE, "single-shot", "Reads folders renamed to partial_body_images and whole_body_images.",
+               _NO_TRANSFORM.format("partial_ilids.py, line 33")),
     LoaderRule(KPR, "partial-ilids", _at(_KPR, f"{_IMAGES}__init__.py"), certainty="not-read",
                obstacle="the loader's file could not be read", notes="Listed beside the others."),
     LoaderRule(LIGHTREID, "partial-ilids", _at(_LIGHT, "lightreid/data/datasets/partial_ilids.py"), ("Probe",),

@@ -10,6 +10,7 @@ leave them to an unstable sort.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,17 @@ def describe(rule: LoaderRule) -> dict[str, Any]:
         "evaluator": [_file(base, file) for file in base.evaluator],
         "evaluator_certainty": base.certainty,
     }
+
+
+def unscored(told: Mapping[str, Any]) -> str:
+    """Return in a few words why a loader that was read has no score, of what `describe` says; empty where it has one.
+
+    Examples
+    --------
+    >>> unscored(describe(require("partial-reid", "bpbreid")))
+    'cannot be constructed'
+    """
+    return str(told["obstacle"]).partition(":")[0] if told["probe_folders"] else ""
 
 
 def _file(base: Codebase, file: SourceFile) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ..occlusion.counting import Tally, whole
 from .buffers import Buffers
 from .labels import NO_LABEL, label_map, read_label_map, require_same, write_label_map
 from .pictures import channels_first
-from .rows import BODIES, HELP, Digests, Rows
+from .rows import BODIES, HELP, SPLITS, Digests, Rows
 from .shared import Arrays
 
 if TYPE_CHECKING:
@@ -67,11 +67,15 @@ class ReidDataset(Arrays):
         The label map that the labels must be: of a checkpoint, say.
     root : path, optional
         The data root for a dataset's id.
+    split : str, optional
+        Which rows: ``train``, the default of a manifest, so that no test identity is learned; ``test``; or ``all``.
+        Rows that are given as a DataFrame are taken as they are, and only those of the split where it is given too.
 
     Raises
     ------
     UsageError
-        If the store is of another manifest, the label map another, or there is no row.
+        If the store is of another manifest, the label map another, or there is no row of the split: a set that
+        publishes no split says which calls have rows.
 
     Examples
     --------
@@ -80,9 +84,12 @@ class ReidDataset(Arrays):
     >>> folder = tempfile.mkdtemp()
     >>> tree = twin("partial-reid", folder + "/twin", ids=2).tree
     >>> built = od.build("partial-reid", tree, folder, allow_subset=True)
-    >>> train = ReidDataset("partial-reid", size=(128, 64), kind="array", root=folder)
-    >>> len(train), train[20]["image"].shape, train[20]["body"], train.label_map
+    >>> every = ReidDataset("partial-reid", size=(128, 64), kind="array", root=folder, split="all")
+    >>> len(every), every[20]["image"].shape, every[20]["body"], every.label_map
     (30, (128, 64, 3), 'full', {1: 0, 2: 1})
+    >>> m = od.load("partial-reid", folder)
+    >>> ReidDataset(od.split(m, "afpb-nshot-1").train, manifest=m, kind="array")
+    <ReidDataset: 10 images of the rows given (1 identity; roles: 5 gallery, 5 probe), from files>
     """
 
     def __init__(
@@ -98,17 +105,21 @@ class ReidDataset(Arrays):
         manifest: Manifest | None = None,
         labels: Mapping[int, int] | str | os.PathLike[str] | None = None,
         root: str | os.PathLike[str] | None = None,
+        split: str | None = None,
     ) -> None:
         kind = kind or ("pil" if transform else "tensor")
         for what, value, known in (("kind", kind, KINDS), ("on_error", on_error, ON_ERROR)):
             if value not in known:
                 raise UnknownNameError.of(what, str(value), known, HELP)
+        if split is not None and split not in SPLITS:
+            raise UnknownNameError(f"Unknown split {split!r}.", f"Expected one of {', '.join(SPLITS)}.", HELP)
         if kind in {"tensor", "image"}:
             require_torch(f"kind={kind!r}")
         if transform is not None and not callable(transform):
             raise UsageError("transform: expected a function of a picture.", f"Found {transform!r}.", HELP)
         size = None if size is None else _pair(size)
-        self._rows = Rows.of(data, manifest, store, root)
+        self._rows = Rows.of(data, manifest, store, root, split)
+        self._chosen = _chosen(data, split)
         self.size = size if self._rows.store is None else self._rows.store.size or size
         if self._rows.store is not None:
             self._rows.store.require_size(size)
@@ -132,6 +143,11 @@ class ReidDataset(Arrays):
     def store(self) -> Store | None:
         """The store that pictures come from, if they do."""
         return self._rows.store
+
+    @property
+    def sets(self) -> frozenset[str]:
+        """The datasets that its rows are of; a simulated row is of its source's."""
+        return self._rows.sets
 
     @property
     def pids(self) -> npt.NDArray[np.int64]:
@@ -189,9 +205,11 @@ class ReidDataset(Arrays):
         return len(self._rows)
 
     def __repr__(self) -> str:
-        """Return one line: pictures, identities and where they come from."""
+        """Return one line: images, the split, identities, roles, and where the images come from."""
         place = f"from {self.store!r}" if self.store else "from files"
-        return f"<ReidDataset: {len(self)} pictures, {len(self.label_map)} identities, {place}>"
+        roles = ", ".join(f"{count:,} {role or 'without a role'}" for role, count in sorted(self._rows.roles.items()))
+        people = f"{len(self.label_map):,} identit{'y' if len(self.label_map) == 1 else 'ies'}"
+        return f"<ReidDataset: {len(self):,} images of {self._chosen} ({people}; roles: {roles}), {place}>"
 
     def __getitem__(self, index: int) -> Any:
         """Return the sample at `index`."""
@@ -330,6 +348,14 @@ def require_torch(what: str) -> Any:
             f"{what}: torch is not installed.", "It is optional.", 'pip install "occluded-datasets[torch]"'
         ) from error
     return torch
+
+
+def _chosen(data: Any, split: str | None) -> str:
+    """Return in words which rows were taken."""
+    own = hasattr(data, "columns")
+    if split == "all" or (own and split is None):
+        return "the rows given" if own else "every split"
+    return f"the split {split or 'train'}"
 
 
 def _pair(size: Any) -> tuple[int, int]:

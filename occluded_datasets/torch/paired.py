@@ -26,7 +26,7 @@ class PairedOcclusionDataset:
     Parameters
     ----------
     train : ReidDataset
-        Without a transform: both views must be whole and uint8 when one is occluded.
+        Without a transform: both views must be whole and uint8 when one is occluded. Every row needs a label.
     recipe, seed, p, pool, bank
         As of `Occlude`; `p` may be a function of the epoch.
     views : sequence of str
@@ -44,7 +44,7 @@ class PairedOcclusionDataset:
     >>> folder = tempfile.mkdtemp()
     >>> tree = twin("partial-reid", folder + "/twin", ids=2).tree
     >>> built = od.build("partial-reid", tree, folder, allow_subset=True)
-    >>> train = ReidDataset("partial-reid", size=(128, 64), kind="array", root=folder)
+    >>> train = ReidDataset("partial-reid", size=(128, 64), kind="array", root=folder, split="all")
     >>> pair = PairedOcclusionDataset(train, "afpb", seed=7)[20]
     >>> pair["clean"].shape, pair["mask"].shape, pair["body"], 0 < pair["fraction"] < 1
     ((128, 64, 3), (128, 64), 'full', True)

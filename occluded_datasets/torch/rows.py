@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, UsageError
+from ..errors import InputError, ProtocolError, UsageError
 from ..manifest import NOBODY, Manifest, Picture, pictures_of
+from ..occlusion.rows import PREFIX
+from ..protocol import Protocol, protocols
+from ..protocol import split as split_rows
 from ..store import Store, unhex
 from .shared import Arrays
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 HELP = "see docs/tasks/train.md"
 BODIES = ("full", "occluded", "partial", "unknown")
 NEEDED = ("image_id", "root", "path", "pid", "camid", "body", "role", "sha256", "pixel_sha256")
+SPLITS = ("train", "test", "all")
 NO_CAMERA = -1
 CHUNK = 50_000
 """Rows whose paths are looked up at once: a record of Python for each of a million would be 300 MB on the way."""
@@ -94,6 +98,10 @@ class Rows(Arrays):
         Of the picture as published, whatever size it is read at.
     places : numpy.ndarray or None
         Shape (N,), int64: places in the store.
+    roles : dict
+        How many rows each role has.
+    sets : frozenset of str
+        The datasets that rows are of; a simulated row is of its source's.
     """
 
     def __init__(self, frame: pd.DataFrame, manifest: Manifest | None, store: Store | None) -> None:
@@ -105,17 +113,19 @@ class Rows(Arrays):
         self.pixel_sha256: Digests = _typed(frame, "pixel_sha256", _digests)
         self.sha256 = _typed(frame, "sha256", _digests) if store is None else None
         self.somebody = ~frame["role"].isin(NOBODY).to_numpy()
+        self.roles = {str(role): int(count) for role, count in frame["role"].value_counts().items()}
+        self.sets = frozenset(head.removeprefix(PREFIX).partition("/")[0] for head in self.image_ids.heads)
         self.paths = Texts(_paths(manifest, frame)) if manifest else None
         self.places = None if store is None else self._find(store)
 
     @classmethod
-    def of(cls, data: Any, manifest: Manifest | None, store: Any, root: Any) -> Rows:
+    def of(cls, data: Any, manifest: Manifest | None, store: Any, root: Any, split: str | None = None) -> Rows:
         """Return the rows of what a dataset was given.
 
         Raises
         ------
         UsageError
-            If it is neither a manifest, its rows nor a name of one, has no row, or the store is not of it.
+            If it is neither a manifest, its rows nor a name of one, has no row of the split, or the store is not of it.
         """
         from ..library import load
 
@@ -124,12 +134,15 @@ class Rows(Arrays):
         if store is not None and not isinstance(store, (Store, str, os.PathLike)):
             raise UsageError("store: expected a Store or its path.", f"Found {type(store).__name__}.", HELP)
         opened = store if store is None or isinstance(store, Store) else Store.open(store)
+        begin = "with your manifest m: "
         if isinstance(data, (str, Path)):
+            begin = f"m = od.load({str(data)!r}{'' if root is None else f', {str(root)!r}'}); "
             data = load(data, root)
         if isinstance(data, Manifest):
             if opened is not None:
                 opened.require_manifest(data.fingerprint, data.dataset)
-            return cls(_checked(data.frame), data if opened is None or _placed(data) else None, opened)
+            rows = _checked(_of_split(data, split or "train", begin))
+            return cls(rows, data if opened is None or _placed(data) else None, opened)
         if not hasattr(data, "columns"):
             raise UsageError(
                 "data: expected a manifest, rows of one, a dataset's id or a manifest's path.",
@@ -142,7 +155,7 @@ class Rows(Arrays):
                 "Rows name a root and a path below it; the manifest knows the root.",
                 "ReidDataset(rows, manifest=m), or give store=",
             )
-        return cls(_checked(data), manifest, opened)
+        return cls(_checked(_rows_of(data, split)), manifest, opened)
 
     def _find(self, store: Store) -> npt.NDArray[np.int64]:
         at = store.find(self.pixel_sha256.values)
@@ -222,6 +235,55 @@ def _placed(manifest: Manifest) -> bool:
     except UsageError:
         return False
     return True
+
+
+def _of_split(manifest: Manifest, split: str, begin: str) -> pd.DataFrame:
+    """Return a manifest's rows of a split; without any, an error whose next step is calls that have rows."""
+    frame = manifest.frame
+    rows = frame if split == "all" else frame[frame["split"] == split]
+    if len(rows) or frame.empty:
+        return rows
+    known = [name for name in SPLITS if (frame["split"] == name).any()]
+    found = f"the split {known[0]} alone" if known else "no row with a split"
+    calls = [f'ReidDataset(m, split="{name}")' for name in known]
+    calls += _training_calls(manifest) if split == "train" else []
+    raise UsageError(
+        f"{manifest.dataset}: no row is of the split {split}.",
+        f"Expected one or more of {len(frame):,}, found {found}.",
+        begin + " or ".join([*calls, 'ReidDataset(m, split="all")']),
+    )
+
+
+def _training_calls(manifest: Manifest) -> list[str]:
+    """Return the calls that give a protocol's training rows, once where several protocols train on the same."""
+    calls: dict[tuple[str, ...], str] = {}
+    for protocol in protocols(manifest.dataset):
+        if protocol.rules["train"] is None:
+            continue  # it trains elsewhere
+        try:
+            undrawn = Protocol({**protocol.rules, "draws": 0})  # draws choose probe and gallery alone, and take seconds
+            names = (*split_rows(manifest, undrawn).train["image_id"],)
+        except ProtocolError:
+            continue  # this copy cannot answer it
+        if names:
+            calls.setdefault(names, f'ReidDataset(od.split(m, "{protocol.name}").train, manifest=m)')
+    return list(calls.values())
+
+
+def _rows_of(frame: pd.DataFrame, split: str | None) -> pd.DataFrame:
+    """Return rows that a user chose, as they are; those of a split, where that is asked for too."""
+    if split is None or split == "all":
+        return frame
+    if "split" not in frame.columns:
+        raise UsageError("rows: they lack split.", f"split={split!r} chooses rows by that column.", "leave split= out")
+    rows = frame[frame["split"] == split]
+    if rows.empty and len(frame):
+        raise UsageError(
+            f"rows: none of {len(frame):,} is of the split {split}.",
+            "Expected one or more.",
+            "leave split= out to take the rows as they are",
+        )
+    return rows
 
 
 def _checked(frame: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from ..errors import UsageError
 from ..hashing import key
 from ..occlusion.counting import whole
 from .groups import by_body, by_camera, filled, plain
+from .held import LABELLED, require_labels, require_one_numbering
 from .rows import BODIES, HELP
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ HIDDEN = (BODIES.index("occluded"), BODIES.index("partial"))
 
 
 class EpochSampler:
-    """Batches of indices in an order that hangs on (seed, epoch) alone; each iteration gives one rank's share.
+    """Batches of indices in an order that (seed, epoch) alone decide; each iteration gives one rank's share.
 
     It is a batch sampler: give it to a ``DataLoader`` as ``batch_sampler=``, or use `loader`. A rank's batches are
-    disjoint from the others' and as many; what cannot be dealt evenly is left out of the epoch.
+    disjoint from the others' and as many; what cannot be dealt evenly is left out of the epoch. With ``shuffle=False``
+    nothing is left out: the ranks' shares, one behind the other, are the dataset's own order.
 
     Parameters
     ----------
@@ -44,13 +46,16 @@ class EpochSampler:
         Pictures a batch on one rank.
     seed : int
         Another seed, another order.
+    shuffle : bool
+        False: the dataset's own order, every index once; seed and epoch change nothing.
     rank, world : int, optional
         Of the distributed run; by default torch.distributed's where it is started, else 0 of 1.
 
     Raises
     ------
     UsageError
-        If the dataset has no pictures' digests, a number is none, or there are fewer pictures than ranks.
+        If the dataset has no pictures' digests, a number is none, there are fewer pictures than ranks, images without
+        a label would be shuffled into training, or its labels mean different identities.
 
     Examples
     --------
@@ -59,14 +64,29 @@ class EpochSampler:
     >>> sampler = EpochSampler(data, 2, seed=7, rank=0, world=1)
     >>> [len(batch) for batch in sampler], sorted(index for batch in sampler for index in batch)
     ([2, 2, 1], [0, 1, 2, 3, 4])
+    >>> list(EpochSampler(data, 2, shuffle=False, rank=0, world=1))
+    [[0, 1], [2, 3], [4]]
     """
 
+    _keeps_unlabelled = True
+
     def __init__(
-        self, dataset: Any, batch_size: int, seed: int = 0, *, rank: int | None = None, world: int | None = None
+        self,
+        dataset: Any,
+        batch_size: int,
+        seed: int = 0,
+        *,
+        shuffle: bool = True,
+        rank: int | None = None,
+        world: int | None = None,
     ) -> None:
         self.batch_size, self.seed = whole(batch_size, "batch_size", least=1), whole(seed, "seed")
+        self.shuffle = flag(shuffle, "shuffle")
         self.rank, self.world = _ranks(rank, world)
+        require_one_numbering(dataset, "dataset")
         self._pixels = _column(dataset, "pixel_sha256")
+        if self.shuffle and self._keeps_unlabelled:
+            require_labels(dataset, "dataset", f"{LABELLED}; or shuffle=False, for features")
         self._epoch = self._skip = 0
         self._made: tuple[int, list[list[int]]] = (-1, [])
         if len(self._pixels) < self.world:
@@ -95,8 +115,12 @@ class EpochSampler:
         return self._made[1]
 
     def _share(self) -> list[list[int]]:
-        order = self._order(np.arange(len(self._pixels)))
-        own = order[: len(order) - len(order) % self.world][self.rank :: self.world].tolist()
+        order = np.arange(len(self._pixels))
+        if self.shuffle:
+            order = self._order(order)
+            own = order[: len(order) - len(order) % self.world][self.rank :: self.world].tolist()
+        else:
+            own = np.array_split(order, self.world)[self.rank].tolist()
         return [own[start : start + self.batch_size] for start in range(0, len(own), self.batch_size)]
 
     def _order(self, indices: npt.NDArray[np.int64], purpose: str = "picture") -> npt.NDArray[np.int64]:
@@ -128,6 +152,7 @@ class EpochSampler:
             "seed": self.seed,
             "batch_size": self.batch_size,
             "world": self.world,
+            "shuffle": self.shuffle,
             "pictures": len(self._pixels),
             "set": self._set,
         }
@@ -146,11 +171,11 @@ class EpochSampler:
         Raises
         ------
         UsageError
-            If the state is of another sampler, seed, batch size, world size or set.
+            If the state is of another sampler, order, seed, batch size, world size or set.
         """
         if not isinstance(state, Mapping):
             raise UsageError("The state is not of this sampler.", f"Found {type(state).__name__}.", HELP)
-        own = self._own()
+        own, state = self._own(), {"shuffle": True, **state}  # earlier versions only shuffled, and did not write it
         differing = {name: state.get(name) for name, value in own.items() if state.get(name) != value}
         if differing:
             expected = {name: own[name] for name in differing}
@@ -206,6 +231,8 @@ class RandomIdentitySampler(EpochSampler):
     >>> data.labels[batch].tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
     True
     """
+
+    _keeps_unlabelled = False
 
     def __init__(
         self,
@@ -304,6 +331,19 @@ class RandomIdentitySampler(EpochSampler):
         return plain(order, self.instances)
 
 
+def flag(value: Any, name: str) -> bool:
+    """Return `value` as a bool.
+
+    Raises
+    ------
+    UsageError
+        If it is none: None would count as False, and "no" as True.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise UsageError(f"{name} {value!r}: expected True or False.")
+    return bool(value)
+
+
 def _column(dataset: Any, name: str) -> Any:
     """Return what a dataset knows of its rows; of pairs, their training set may know it."""
     for known in (dataset, getattr(dataset, "train", None)):
@@ -312,7 +352,7 @@ def _column(dataset: Any, name: str) -> Any:
     raise UsageError(
         f"dataset: expected a ReidDataset or a PairedOcclusionDataset; a sampler needs its {name}.",
         f"Found {type(dataset).__name__}.",
-        HELP,
+        "give a part of a set as rows: ReidDataset(rows, manifest=m)",
     )
 
 

@@ -15,6 +15,7 @@ from ..occlusion.counted import Chance, Counted, Met, record_dict
 from ..occlusion.keyed import PPM
 from ..occlusion.occluders import Items
 from .buffers import Buffers
+from .held import require_labels, require_one_numbering
 from .pictures import opened
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class OccludedDataset(Counted):
                 raise UnknownNameError.of("view", view, VIEWS, HELP)
         if into and into not in views:
             raise UsageError(f"into={into!r}: expected one of the views {tuple(views)}.")
+        require_one_numbering(dataset, "dataset")
+        require_labels(dataset, "dataset")
         super().__init__(recipe, seed, p=p, pool=pool, bank=bank, capacity=max(1, len(dataset)))
         self.dataset, self.views, self._image = dataset, tuple(views), image
         self._buffers = Buffers()
@@ -189,7 +192,9 @@ def occlude(
     Raises
     ------
     UsageError
-        If it is no map-style dataset, there is no such view, or, later, no such picture in a sample.
+        If it is no map-style dataset, there is no such view, or, later, no such picture in a sample. Of a
+        `ReidDataset`, also within PyTorch's Subset or ConcatDataset: if images have no label, or labels mean
+        different identities.
 
     Examples
     --------

@@ -145,10 +145,11 @@ def _run(code: str, arguments: list[str], cores: int) -> dict[str, float]:
 def _table(lines: list[dict[str, object]], repeat: int) -> str:
     from importlib.metadata import version
 
+    from this_machine import machine
+
     packages = ", ".join(f"{name} {version(name)}" for name in ("pillow", "simplejpeg", "numpy", "pandas"))
-    text = (
-        f"Python {platform.python_version()}, {packages}; {len(os.sched_getaffinity(0))} cores of "
-        f"{platform.machine()}; medians of {repeat}; warm disk cache.\n\n"
+    text = machine() + (
+        f"Python {platform.python_version()}, {packages}; medians of {repeat}; warm disk cache.\n\n"
         "| pictures (width x height) | Pillow + hashlib, 1 core | build in place, 1 core | in place, 2 cores |"
         " unchanged re-build | build from a folder, 2 cores | peak memory |\n|---|---|---|---|---|---|---|\n"
     )

@@ -167,17 +167,17 @@ def erasing(images: Any) -> dict[str, Side]:
     noise = v2.RandomErasing(p=1, scale=(0.3, 0.3), ratio=(0.7, 1.4), value="random")
     preset = v2.RandomErasing(p=0.5, scale=(0.02, 0.4), ratio=(0.3, 3.3), value="random")
     return {
-        "torchvision RE": lambda _: [constant(one) for one in tensors],
-        "torchvision RE, random": lambda _: [noise(one) for one in tensors],
-        "torchvision RE, preset": lambda _: [preset(one) for one in tensors],
+        "torchvision RE (float32)": lambda _: [constant(one) for one in tensors],
+        "torchvision RE (float32), random": lambda _: [noise(one) for one in tensors],
+        "torchvision RE (float32), preset": lambda _: [preset(one) for one in tensors],
     }
 
 
 AGAINST = {
     "alpha occluder": (("Pillow resize + paste(mask)", 12), ("the same + mask", 0)),
-    "constant": (("CoarseDropout", 8), ("torchvision RE", 10)),
-    "noise": (("CoarseDropout, random", 8), ("torchvision RE, random", 10)),
-    "random-erasing preset": (("torchvision RE, preset", 0), ("plain NumPy, Zhong's algorithm", 0)),
+    "constant": (("CoarseDropout", 8), ("torchvision RE (float32)", 10)),
+    "noise": (("CoarseDropout, random", 8), ("torchvision RE (float32), random", 10)),
+    "random-erasing preset": (("torchvision RE (float32), preset", 0), ("plain NumPy, Zhong's algorithm", 0)),
 }
 """What each is compared with, and the ratio that was the goal; 0 for none."""
 
@@ -278,15 +278,13 @@ def _profile() -> str:
 
 
 def _head(repeat: int) -> str:
+    from this_machine import machine
+
     found = []
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             found.append(f"{package.replace('-python-headless', '')} {version(package)}")
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cpu = names[0] if names else platform.machine()
-    return f"Python {platform.python_version()}, {', '.join(found)}; one core of {cpu}; the least of {repeat} turns.\n"
+    return f"{machine()}Python {platform.python_version()}, {', '.join(found)}; the least of {repeat} turns.\n"
 
 
 if __name__ == "__main__":

@@ -146,9 +146,10 @@ def _peak(run: Callable[[], object]) -> float:
 
 
 def _head(repeat: int) -> str:
-    return (
-        f"Python {platform.python_version()}, numpy {np.__version__}; {len(os.sched_getaffinity(0))} cores of "
-        f"{platform.machine()}; medians of {repeat}, the plain rule once.\n\n"
+    from this_machine import machine
+
+    return machine() + (
+        f"Python {platform.python_version()}, numpy {np.__version__}; medians of {repeat}, the plain rule once.\n\n"
     )
 
 

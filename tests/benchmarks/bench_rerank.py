@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -173,9 +172,10 @@ def _run(side: str, size: tuple[int, ...], out: str) -> dict[str, float]:
 
 
 def _table(lines: list[dict[str, Any]], repeat: int) -> str:
-    text = (
-        f"Python {platform.python_version()}, numpy {np.__version__}; {len(os.sched_getaffinity(0))} cores of "
-        f"{platform.machine()}; medians of {repeat}.\n\n"
+    from this_machine import machine
+
+    text = machine() + (
+        f"Python {platform.python_version()}, numpy {np.__version__}; medians of {repeat}.\n\n"
         "| probes x gallery x numbers | dense | sparse | faster | dense, memory | sparse, memory | less | largest"
         " difference |\n|---|---|---|---|---|---|---|---|\n"
     )

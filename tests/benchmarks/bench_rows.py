@@ -50,6 +50,7 @@ def many_rows(folder: Path, count: int) -> Manifest:
             "camid": pd.array(rows % 6 + 1, "Int64"),
             "camid_source": "filename",
             "body": "full",
+            "split": "train",
             "role": "train",
             "sha256": np.array([hashlib.sha256(data).hexdigest() for data in files], object)[at],
             "pixel_sha256": [digests[start : start + 64] for start in range(0, 64 * count, 64)],
@@ -99,6 +100,9 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(int(given.one[0]), given.one[1])))
         return
+    from this_machine import machine
+
+    print(machine(), end="")
     print("| rows | workers | dataset, s | first batch, s | private, MB | PSS, MB | RSS, MB | parent's RSS, MB |")
     print("|---|---|---|---|---|---|---|---|")
     for start in ("fork", "spawn"):

@@ -117,8 +117,10 @@ def measured(folder: Path, ids: int, turns: int) -> str:
             run(out)
             best[name] = min(best[name], time.perf_counter() - start)
             shutil.rmtree(out)
+    from this_machine import machine
+
     one, two = best["Pillow script, one process"], best["Pillow script, two processes"]
-    lines = [f"{len(paths):,} drawn pictures of 64x128; least of {turns} turns.\n",
+    lines = [f"{machine()}{len(paths):,} drawn pictures of 64x128; least of {turns} turns.\n",
              "| | pictures a second | against the script in one process | in two |", "|---|---|---|---|"]  # fmt: skip
     lines += [
         f"| {name} | {len(paths) / value:,.0f} | {one / value:.1f}x | {two / value:.1f}x |"

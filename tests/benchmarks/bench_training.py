@@ -70,6 +70,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--only", nargs="*", choices=list(LINES))
     given = parser.parse_args()
+    from this_machine import machine
+
+    print(machine(), end="")
     print("| backbone | size | pictures/s | input waits, most | peak memory, MiB | model.pt, MB |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:

@@ -123,7 +123,12 @@ def test_ablate(afpb: Callable[..., Any], tmp_path: Path) -> None:
     afpb_config, varied = configs["afpb"], configs[VARIANT]
     assert {name for name in varied if varied[name] != afpb_config[name]} == {"schedule"}
     text = (tmp_path / "abl" / "ablation.md").read_text()
-    assert "| afpb: afpb less baseline |" in text
+    assert "| afpb: afpb less baseline (primary) |" in text
+    assert "2 seeds" in text
+    seeds = [[one["mAP"] for one in test["arms"][arm]["seeds"]] for arm in ("afpb", "baseline")]
+    over = test["contrasts"]["afpb"]["over_seeds"]["mAP"]
+    assert over["differences"] == pytest.approx([plus - minus for plus, minus in zip(*seeds, strict=True)], abs=2e-6)
+    assert set(found["holm"]["partial-reid/afpb-nshot-1"]) <= {"obc", "afpb"}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "abl").glob("*/model.pt")}
     assert len(before) == 11
     assert afpb("ablate", *given, *options()).code == 0

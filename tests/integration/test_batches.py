@@ -99,7 +99,7 @@ def test_a_batch_is_its_samples(
     monkeypatch.setattr(simulator, "PATIENCE", 0 if compiled else 1 << 40)
 
     def fresh(place: str, threads: int) -> Any:
-        data: Any = ReidDataset(made, store=places[place], size=SIZE)
+        data: Any = ReidDataset(made, split="all", store=places[place], size=SIZE)
         if recipe:
             data = PairedOcclusionDataset(data, recipe, 7, p=0.8, pool=pool_of(made))
         return loader(data, identities=2, instances=9, seed=3, threads=threads)
@@ -120,7 +120,7 @@ def test_a_held_batch_is_never_written_to_again(
     made: Manifest, places: dict[str, Store | None], place: str, threads: int
 ) -> None:
     """All batches of two epochs held, as bytes and as floats: none changes, none shares memory with another."""
-    data = PairedOcclusionDataset(ReidDataset(made, store=places[place], size=SIZE), seed=7)
+    data = PairedOcclusionDataset(ReidDataset(made, split="all", store=places[place], size=SIZE), seed=7)
     held, copies = [], []
     for batches in (loader(data, 8, threads=threads), loader(data, 8, threads=threads, normalize=True)):
         for epoch in range(2):
@@ -138,7 +138,10 @@ def test_a_batch_may_be_written_to(made: Manifest, places: dict[str, Store | Non
     """What a step does in place reaches neither the store nor a later batch."""
     assert places["pixels"]
     before = np.array(places["pixels"].images)
-    for data in (plain := ReidDataset(made, store=places["pixels"]), PairedOcclusionDataset(plain, views=["occluded"])):
+    for data in (
+        plain := ReidDataset(made, split="all", store=places["pixels"]),
+        PairedOcclusionDataset(plain, views=["occluded"]),
+    ):
         for batch in loader(data, 8):
             batch.get("image", batch.get("occluded")).zero_()
     assert (places["pixels"].images == before).all()
@@ -146,7 +149,7 @@ def test_a_batch_may_be_written_to(made: Manifest, places: dict[str, Store | Non
 
 def test_views_can_be_left_out(made: Manifest, places: dict[str, Store | None]) -> None:
     """Occlusion as augmentation: the occluded picture alone, the same one."""
-    plain = ReidDataset(made, store=places["pixels"])
+    plain = ReidDataset(made, split="all", store=places["pixels"])
     for pair, batch in zip(
         loader(PairedOcclusionDataset(plain, seed=7), 16),
         loader(PairedOcclusionDataset(plain, seed=7, views=("occluded",)), 16),
@@ -159,11 +162,11 @@ def test_views_can_be_left_out(made: Manifest, places: dict[str, Store | None]) 
 def test_a_skipped_picture_takes_no_others_visit(tmp_path: Path) -> None:
     """Where one of a batch cannot be read, the rest are the versions that they would have been."""
     loose = small(tmp_path, 2)
-    sound = PairedOcclusionDataset(ReidDataset(loose, size=SIZE), seed=7)
+    sound = PairedOcclusionDataset(ReidDataset(loose, split="all", size=SIZE), seed=7)
     order = [3, 11, 3, 11, 5, 3]
     wanted = sound.batch(order)
     Path(pictures_of(loose)[11].path).write_bytes(b"\xff\xd8\xff")
-    found = PairedOcclusionDataset(ReidDataset(loose, size=SIZE, on_error="skip"), seed=7).batch(order)
+    found = PairedOcclusionDataset(ReidDataset(loose, split="all", size=SIZE, on_error="skip"), seed=7).batch(order)
     kept = [0, 2, 4, 5]
     assert found["index"].tolist() == [3, 3, 5, 3]
     assert torch.equal(found["occluded"], wanted["occluded"][kept])
@@ -176,7 +179,7 @@ def test_threads_end_with_the_loop(made: Manifest, tmp_path: Path) -> None:
     def left() -> list[str]:
         return [one.name for one in threading.enumerate() if one.name.startswith("occluded-datasets")]
 
-    batches = loader(ReidDataset(made, size=SIZE), 4, threads=2)
+    batches = loader(ReidDataset(made, split="all", size=SIZE), 4, threads=2)
     for number, _ in enumerate(batches):
         if number == 0:
             assert left()
@@ -186,7 +189,7 @@ def test_threads_end_with_the_loop(made: Manifest, tmp_path: Path) -> None:
     loose = small(tmp_path, 1)
     Path(pictures_of(loose)[7].path).unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        list(loader(ReidDataset(loose, size=SIZE), 2, threads=2))
+        list(loader(ReidDataset(loose, split="all", size=SIZE), 2, threads=2))
     assert not left()
 
 
@@ -194,7 +197,7 @@ def test_normalising_has_one_result(
     made: Manifest, places: dict[str, Store | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By table, by channel, as another device does it, and compiled: the same bits."""
-    plain = next(iter(loader(ReidDataset(made, store=places["pixels"]), 6)))["image"]
+    plain = next(iter(loader(ReidDataset(made, split="all", store=places["pixels"]), 6)))["image"]
     figures = normalizing.IMAGENET
     want = normalized({"image": plain}, *figures)["image"]
     make = normalizing.Normalizer(*figures)
@@ -215,7 +218,7 @@ def test_normalising_has_one_result(
 def test_recipes_are_met_by_their_probability(made: Manifest, places: dict[str, Store | None]) -> None:
     """A curriculum by epoch holds in whole batches too: nothing in the first, all in the second."""
     recipe = Recipe.of("afpb")
-    data = PairedOcclusionDataset(ReidDataset(made, store=places["pixels"]), recipe, p=float)
+    data = PairedOcclusionDataset(ReidDataset(made, split="all", store=places["pixels"]), recipe, p=float)
     batches = loader(data, 20, threads=2)
     for epoch in (0, 1):
         for batch in whole(batches, epoch):

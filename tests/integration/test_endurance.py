@@ -104,9 +104,11 @@ def test_nothing_is_left_behind(made: Manifest, kind: str, makers: dict[str, int
     """From files alone, and pairs from a store; in this process, its threads, and workers that live through all epochs."""
     assert made.path
     if kind == "files":
-        data: Any = ReidDataset(made, size=SIZE)
+        data: Any = ReidDataset(made, split="all", size=SIZE)
     else:
-        data = PairedOcclusionDataset(ReidDataset(made, store=made.path.parents[2] / "pixels"), "afpb", seed=7)
+        data = PairedOcclusionDataset(
+            ReidDataset(made, split="all", store=made.path.parents[2] / "pixels"), "afpb", seed=7
+        )
     found = grown(data, **makers)
     assert not too_much(found), found
 
@@ -115,7 +117,7 @@ def test_nothing_is_left_behind(made: Manifest, kind: str, makers: dict[str, int
 def test_a_leak_is_caught(made: Manifest, what: str, workers: int) -> None:
     """Four kilobytes a picture in a worker, a file a batch, a segment a batch: each is seen."""
     assert made.path
-    data = Leaking(made, store=made.path.parents[2] / "pixels")
+    data = Leaking(made, split="all", store=made.path.parents[2] / "pixels")
     data.what = what
     assert what in too_much(grown(data, workers=workers))
     for one in getattr(data, "kept", []):

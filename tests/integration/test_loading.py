@@ -13,6 +13,7 @@ from storekit import places_of, small
 from occluded_datasets.errors import InputError, UsageError
 from occluded_datasets.manifest import Manifest, pictures_of
 from occluded_datasets.occlusion import Simulator
+from occluded_datasets.scan import cores
 from occluded_datasets.store import Store
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -37,7 +38,7 @@ def places(made: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 def batches_of(made: Manifest, store: Store | None, *, paired: bool, **given: Any) -> Loader:
     """Return a loader of a fresh dataset."""
-    data: Any = ReidDataset(made, store=store, size=SIZE)
+    data: Any = ReidDataset(made, split="all", store=store, size=SIZE)
     if paired:
         data = PairedOcclusionDataset(data, "afpb", seed=7, p=growing)
     return loader(data, identities=2, instances=2, seed=3, **given)
@@ -102,7 +103,7 @@ def test_resumed_in_the_middle(made: Manifest, places: dict[str, Store | None], 
 
 def test_pairs_are_the_simulators(made: Manifest, places: dict[str, Store | None]) -> None:
     """Clean, occluded, mask, fraction, body and occluders of one picture, in a mapping that collates."""
-    data = PairedOcclusionDataset(ReidDataset(made, store=places["pixels"]), "bank", seed=7)
+    data = PairedOcclusionDataset(ReidDataset(made, split="all", store=places["pixels"]), "bank", seed=7)
     pair, pixels = data[9], places["pixels"].images[9]  # type: ignore[union-attr]
     want = Simulator("bank", seed=7)(pixels, made.frame["pixel_sha256"][9])
     assert (pair["clean"].numpy() == pixels.transpose(2, 0, 1)).all()
@@ -114,12 +115,12 @@ def test_pairs_are_the_simulators(made: Manifest, places: dict[str, Store | None
     assert set(batch) >= {"clean", "occluded", "mask", "fraction", "label", "body", "pid", "camid", "image_id"}
     assert batch["fraction"].shape == (5,)
     with pytest.raises(UsageError, match="with transform= or as_tuple="):
-        PairedOcclusionDataset(ReidDataset(made, as_tuple=True))
+        PairedOcclusionDataset(ReidDataset(made, split="all", as_tuple=True))
 
 
 def test_normalize(made: Manifest, places: dict[str, Store | None]) -> None:
     """uint8 by default; floats of ImageNet's figures or one's own, where the batch is."""
-    data = ReidDataset(made, store=places["pixels"])
+    data = ReidDataset(made, split="all", store=places["pixels"])
     plain = next(iter(loader(data, 6)))
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     want = (plain["image"].double() / 255 - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
@@ -138,15 +139,16 @@ def test_normalize(made: Manifest, places: dict[str, Store | None]) -> None:
 
 
 def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
-    """Threads where a batch is made as a whole; processes where each picture goes through Python."""
-    plain = [ReidDataset(made, store=store, size=SIZE) for store in places.values()]
-    for data in (*plain, *map(PairedOcclusionDataset, plain)):
-        assert (loader(data).workers, loader(data).threads > 0) == (0, True)
+    """Two threads where a batch is gathered whole, none where it is occluded too; else processes."""
+    plain = [ReidDataset(made, split="all", store=store, size=SIZE) for store in places.values()]
+    for data, threads in (*((one, 2) for one in plain), *((PairedOcclusionDataset(one), 0) for one in plain)):
+        assert (loader(data).workers, loader(data).threads) == (0, min(threads, cores()))
+        assert (loader(data, threads=1).workers, loader(data, threads=1).threads) == (0, 1)
         assert (loader(data, workers=2).workers, loader(data, workers=2).threads) == (2, 0)
     assert loader(plain[0], prefetch_factor=3).workers > 0
     for data in (
-        ReidDataset(made, size=SIZE, kind="array"),
-        ReidDataset(made, transform=np.asarray, size=SIZE),
+        ReidDataset(made, split="all", size=SIZE, kind="array"),
+        ReidDataset(made, split="all", transform=np.asarray, size=SIZE),
         PairedOcclusionDataset(plain[0], transform=dict),
     ):
         assert (loader(data).workers > 0, loader(data).threads) == (True, 0)
@@ -174,11 +176,11 @@ def test_auto_workers(made: Manifest, places: dict[str, Store | None]) -> None:
 def test_mistakes(made: Manifest, given: dict[str, Any], message: str) -> None:
     """What does not go together is said before anything is loaded."""
     with pytest.raises(UsageError, match="as_tuple=True"):
-        loader(ReidDataset(made, size=SIZE, as_tuple=True), normalize=True)
+        loader(ReidDataset(made, split="all", size=SIZE, as_tuple=True), normalize=True)
     with pytest.raises(UsageError, match="Found list"):
         loader([1, 2, 3])
     with pytest.raises(UsageError, match=message):
-        loader(ReidDataset(made, size=SIZE), **given)
+        loader(ReidDataset(made, split="all", size=SIZE), **given)
 
 
 @pytest.mark.parametrize("given", [{"workers": 0}, {"workers": 2}, {"threads": 2}], ids=str)
@@ -188,8 +190,8 @@ def test_a_bad_picture_is_named_or_counted(tmp_path: Path, given: dict[str, int]
     name = loose.frame["image_id"][11]
     Path(pictures_of(loose)[11].path).write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match=name):
-        epoch_of(loader(ReidDataset(loose), 7, **given), 0)
-    for data in (plain := ReidDataset(loose, on_error="skip"), PairedOcclusionDataset(plain)):
+        epoch_of(loader(ReidDataset(loose, split="all"), 7, **given), 0)
+    for data in (plain := ReidDataset(loose, split="all", on_error="skip"), PairedOcclusionDataset(plain)):
         assert len(epoch_of(loader(data, 7, **given), 0)) == 29
     assert plain.skipped == {name: 2}
 
@@ -201,7 +203,7 @@ def test_a_picture_that_vanishes_in_mid_epoch(tmp_path: Path, paired: bool, work
     loose = small(tmp_path, 4)
 
     def begun(on_error: str) -> tuple[ReidDataset, Loader, Any, str]:
-        plain = ReidDataset(loose, size=SIZE, on_error=on_error)
+        plain = ReidDataset(loose, split="all", size=SIZE, on_error=on_error)
         batches = loader(PairedOcclusionDataset(plain, seed=7) if paired else plain, 4, workers=workers, seed=3)
         delivered = iter(batches)
         next(delivered)
@@ -240,4 +242,4 @@ def test_camera_aware(made: Manifest) -> None:
         for batch in loader(data, identities=2, instances=3, camera_aware=True, workers=0):
             assert [sorted(group.tolist()) for group in batch["camid"].reshape(2, 3)] == [[0, 1, 2]] * 2
     with pytest.raises(UsageError, match="120 of 120 pictures have no real camera"):
-        loader(ReidDataset(made), identities=2, instances=2, camera_aware=True)
+        loader(ReidDataset(made, split="all"), identities=2, instances=2, camera_aware=True)

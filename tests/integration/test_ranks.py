@@ -49,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 def loader_of(manifest: Manifest, folder: Path, shape: str, place: str, workers: int, start: str | None) -> Loader:
     """Return a loader of pairs whose rank is the process's own."""
     store = None if place == "files" else Store.open(folder / place)
-    data = PairedOcclusionDataset(ReidDataset(manifest, store=store, size=SIZE), "afpb", seed=7, p=0.8)
+    data = PairedOcclusionDataset(ReidDataset(manifest, split="all", store=store, size=SIZE), "afpb", seed=7, p=0.8)
     options = {"multiprocessing_context": start} if start else {}
     return loader(data, workers=workers, seed=3, **SHAPES[shape], **options)
 

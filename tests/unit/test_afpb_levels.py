@@ -40,9 +40,13 @@ def test_kinds_are_means_over_their_levels(tmp_path: Path) -> None:
         {
             "training": {"rows": 9, "identities": 3, "dataset": "market-1501", "rows_fingerprint": "0" * 64},
             "seeds": 1, "seconds": 60, "machine": {"threads": 1}, "pictures_seen": {"afpb-0": 64, "other-0": 128},
-            "arms": {arm: {"words": "", "paper": ""} for arm in runs}, "undefined": {}, "tests": {}, "levels": found,
+            "arms": {arm: {"words": "", "paper": ""} for arm in runs}, "undefined": {}, "tests": {}, "holm": {}, "levels": found,
         }
     )  # fmt: skip
     assert f"| {variant} less afpb | +10.0 [+10.0, +10.0] |" in text
     assert "64 or 128 pictures seen by each run" in text
-    assert "| noise/20 | 40.0 [40.0, 40.0] |  |" in text  # variants are in the table by kind alone
+    assert "| noise/20 | 40.0 [40.0, 40.0] |\n" in text  # variants are in the table by kind alone
+    assert "afpb less baseline" not in text
+    assert "1 seed, 64 or 128" in text
+    assert "**One seed: no interval over seeds.**" in text
+    assert "1 seeds" not in text

@@ -16,7 +16,7 @@ from occluded_datasets.evaluation.distances import MatrixSource
 from occluded_datasets.evaluation.featurefile import FeatureFile, Matrix
 from occluded_datasets.evaluation.loader_rules import LOADERS, NO_LOADER, LoaderRule
 from occluded_datasets.evaluation.loader_scores import Numbers, average_precision, rank
-from occluded_datasets.evaluation.loaders import cameras, describe, effect, require, rows, rules, score
+from occluded_datasets.evaluation.loaders import cameras, describe, effect, require, rows, rules, score, unscored
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import find_protocol, split
 
@@ -81,8 +81,8 @@ def test_the_picture_number_as_camera_costs_one_true_match_a_probe(two_people: M
 
 
 def test_a_camera_by_side_removes_nothing(two_people: Manifest) -> None:
-    """As bpbreid on Partial-REID: the same pictures, another number."""
-    rule = require("partial-reid", "bpbreid")
+    """As PADE on Partial-REID: the same pictures, another number."""
+    rule = require("partial-reid", "PADE")
     told = effect(rule, two_people)
     assert (told.filtered, told.dropped) == (0, 0)
     assert score(rule, two_people, angled()) == Numbers(0.75, pytest.approx(ROLE_MAP), "hits")
@@ -101,7 +101,7 @@ def test_average_precision_at_the_hits_and_by_trapezoid() -> None:
 
 def test_trapezoid_changes_map_and_not_rank1(two_people: Manifest) -> None:
     """The same rule with the other AP."""
-    rule = require("partial-reid", "bpbreid")
+    rule = require("partial-reid", "PADE")
     other = replace(rule, codebase=replace(rule.codebase, ap="trapezoid"))
     by_hand = (3 * (1 + (2 / 3 + 1 / 2) / 2) / 2 + ((1 / 2 + 0) / 2 + (2 / 3 + 1 / 2) / 2) / 2) / 4
     assert score(other, two_people, angled()) == Numbers(0.75, pytest.approx(by_hand), "trapezoid")
@@ -174,7 +174,7 @@ def test_a_matrix_is_used_as_it_is(two_people: Manifest) -> None:
 def test_a_small_gallery_raises_only_where_the_filter_shortens_it(two_people: Manifest) -> None:
     """Four gallery pictures are fewer than max rank 50; the filter leaves some probe three."""
     assert effect(require("partial-reid", "fast-reid"), two_people).raises
-    assert not effect(require("partial-reid", "bpbreid"), two_people).raises
+    assert not effect(require("partial-reid", "PADE"), two_people).raises
     wide = require("partial-reid", "fast-reid")
     assert not effect(replace(wide, codebase=replace(wide.codebase, max_rank=3)), two_people).raises
 
@@ -229,6 +229,54 @@ def test_what_is_known_of_each_set() -> None:
     }  # fmt: skip
 
 
+BROKEN = {
+    ("bpbreid", "partial-reid"): ("cannot be constructed", "partial_reid.py, line 34"),
+    ("bpbreid", "partial-ilids"): ("cannot be constructed", "partial_ilids.py, line 33"),
+    ("KPR", "p-dukemtmc-reid"): ("cannot be constructed", "p_dukemtmc_reid.py, lines 89 and 102"),
+    ("PVPM", "occluded-reid"): ("cannot be run as published", "occlusion_reid.py, line 46"),
+    ("fast-reid", "partial-ilids"): ("names without a second number end in an error", ""),
+}
+
+
+def test_a_loader_that_cannot_be_constructed_has_no_score_and_every_other_keeps_its_own(
+    cheap_tree: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Of the loaders that were read, exactly these are refused, with the file and line that end them."""
+    import occluded_datasets as od
+
+    refused = {(rule.codebase.name, rule.dataset): rule for rule in LOADERS if unscored(describe(rule))}
+    assert set(refused) == set(BROKEN)
+    for place, (head, source) in BROKEN.items():
+        rule = refused[place]
+        assert unscored(describe(rule)) == head
+        assert source in rule.obstacle
+        raw = cheap_tree(rule.dataset, None, 3, tmp_path / of(rule))
+        built = od.build(rule.dataset, raw, tmp_path / f"{of(rule)}-root", allow_subset=True)
+        with pytest.raises(UsageError, match=re.escape(rule.obstacle)):
+            effect(rule, od.load(built.manifest))
+
+
+def test_table_json_and_page_say_that_it_cannot_be_constructed(
+    command: Callable[..., Any], twin: tuple[Path, Path]
+) -> None:
+    """Its row has words where the others have numbers; the reason stands below, and no number of it anywhere."""
+    arguments = ("how-loaders-differ", "partial-reid", "--manifest", twin[0], "--features", twin[1])
+    told = {rule["codebase"]: rule for rule in command(*arguments, "--json").json()["rules"]}
+    assert (told["bpbreid"]["effect"], told["bpbreid"]["numbers"]) == (None, None)
+    assert told["bpbreid"]["refused"] == told["bpbreid"]["obstacle"]
+    assert "self.transform (partial_reid.py, line 34)" in told["bpbreid"]["obstacle"]
+    assert told["PADE"]["numbers"]
+    assert told["PADE"]["refused"] == ""
+    rows = [line for line in command(*arguments).out.splitlines() if line.strip(" │|").startswith("bpbreid ")]
+    assert "not scored: cannot be constructed" in " ".join(rows)
+    numbers = next(row for row in rows if "not scored" in row)
+    assert re.search(r"\d", numbers) is None
+    page = Path(__file__).parents[2] / "docs" / "reference" / "how-loaders-differ.md"
+    lines = page.read_text("utf-8").splitlines()
+    assert sum("not scored: cannot be constructed" in line for line in lines) == 3
+    assert sum("not scored: cannot be run as published" in line for line in lines) == 1
+
+
 def test_refusals_name_what_is_wrong(two_people: Manifest, make_manifest: Callable[..., Manifest]) -> None:
     """Unknown set, no rules, no loader, another set, a side without pictures, names without a number."""
     with pytest.raises(UnknownNameError, match="partial-reid"):
@@ -252,7 +300,7 @@ def test_refusals_name_what_is_wrong(two_people: Manifest, make_manifest: Callab
 
 def test_features_that_cannot_be_ranked_are_refused(two_people: Manifest) -> None:
     """A missing picture and a zero vector, by name; rows that a rule does not use do no harm."""
-    rule, features = require("partial-reid", "bpbreid"), angled()
+    rule, features = require("partial-reid", "PADE"), angled()
     with pytest.raises(FeatureError, match="whole_body_images/002_002"):
         score(rule, two_people, FeatureFile(features.image_id[:-1], features.features[:-1]))
     with pytest.raises(FeatureError, match="only zeros in partial-reid/partial_body_images/001_001"):
@@ -287,7 +335,7 @@ def test_the_command_counts_without_features(command: Callable[..., Any], twin: 
     told = command("how-loaders-differ", "partial-reid", "--manifest", twin[0], "--json").json()
     by_name = {rule["codebase"]: rule for rule in told["rules"]}
     assert by_name["fast-reid"]["effect"]["filtered"] == 60
-    assert by_name["bpbreid"]["effect"]["filtered"] == 0
+    assert by_name["PADE"]["effect"]["filtered"] == 0
     assert by_name["torchreid"]["effect"] is None
     assert by_name["fast-reid"]["numbers"] is None
     assert told["features"] is None
@@ -301,10 +349,10 @@ def test_the_command_scores_one_feature_file(command: Callable[..., Any], twin: 
     by_name = {rule["codebase"]: rule["numbers"] for rule in told["rules"]}
     ours = told["ours"]
     assert set(ours) == {"transfer-all-occluded-probe", "transfer-all-partial-probe"}
-    for name, protocol in (("bpbreid", "transfer-all-partial-probe"), ("KPR", "transfer-all-occluded-probe")):
+    for name, protocol in (("PADE", "transfer-all-partial-probe"), ("KPR", "transfer-all-occluded-probe")):
         assert by_name[name]["map"] == pytest.approx(ours[protocol]["map"], abs=1e-6)
         assert by_name[name]["rank1"] == pytest.approx(ours[protocol]["rank1"], abs=1e-6)
-    assert by_name["fast-reid"]["map"] < by_name["bpbreid"]["map"]
+    assert by_name["fast-reid"]["map"] < by_name["PADE"]["map"]
     assert by_name["TransReID"] is None
     table = command(*arguments)
     assert table.code == 0
@@ -342,7 +390,7 @@ def test_features_of_other_pictures_fail_as_a_whole(
     kept = np.array(["occluded" not in name for name in names])
     np.savez(tmp_path / "g.npz", image_id=names[kept], features=features[kept])
     told = {rule["codebase"]: rule for rule in command(*arguments, "--json").json()["rules"]}
-    assert told["bpbreid"]["numbers"]
+    assert told["PADE"]["numbers"]
     assert "60 of 60 probe pictures are missing" in told["KPR"]["refused"]
     assert "KPR: features: 60 of 60 probe" in command(*arguments).out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from occluded_datasets.store import Store, pack
 from occluded_datasets.torch import ReidDataset
 from occluded_datasets.torch.labels import read_label_map, write_label_map
 from occluded_datasets.torch.rows import Texts
+from occluded_datasets.twin import twin
 
 SIZE = (16, 8)
 
@@ -47,7 +49,7 @@ def torch() -> Any:
 
 def data_of(made: Manifest, stores: dict[str, Store], place: str, **given: Any) -> ReidDataset:
     """Return the dataset that reads from `place`."""
-    return ReidDataset(made, store=stores.get(place), size=SIZE, **given)
+    return ReidDataset(made, split="all", store=stores.get(place), size=SIZE, **given)
 
 
 @pytest.mark.parametrize("place", ["files", "encoded", "pixels"])
@@ -84,9 +86,9 @@ def test_a_sample(made: Manifest, stores: dict[str, Store], torch: Any) -> None:
         "pid": row["pid"], "label": row["pid"] - 1, "camid": -1, "body": row["body"], "image_id": row["image_id"],
         "index": 25,
     }  # fmt: skip
-    image, label, camid, path = ReidDataset(made, lambda picture: picture.size, as_tuple=True)[25]
+    image, label, camid, path = ReidDataset(made, lambda picture: picture.size, as_tuple=True, split="all")[25]
     assert (image, label, camid, Path(path)) == ((12, 24), row["pid"] - 1, -1, made.file(row["image_id"]))
-    data = ReidDataset(made)
+    data = ReidDataset(made, split="all")
     assert data.tuples()[25] == (str(made.file(row["image_id"])), label, -1)
     assert data.pixel_sha256[25] == row["pixel_sha256"]
     assert data[25]["image"].is_contiguous()
@@ -107,7 +109,7 @@ def test_what_it_is_made_of(made: Manifest, stores: dict[str, Store], tmp_path: 
     """A manifest, its path, rows of a split with their manifest or a store; else what is wrong is said."""
     assert made.path
     parts = od.split(made, "afpb-nshot-1")
-    assert len(ReidDataset(made.path, kind="array")) == len(made)
+    assert len(ReidDataset(made.path, split="all", kind="array")) == len(made)
     rows = ReidDataset(parts.train, manifest=made, kind="array")
     packed = ReidDataset(parts.train, store=stores["encoded"].path, kind="array")
     assert len(rows) == len(packed) == len(parts.train) > 0
@@ -117,17 +119,22 @@ def test_what_it_is_made_of(made: Manifest, stores: dict[str, Store], tmp_path: 
         (lambda: ReidDataset(parts, kind="array"), r"od.split\(m, PROTOCOL\).train"),  # type: ignore[arg-type]
         (lambda: ReidDataset(parts.train.iloc[:0], manifest=made, kind="pil"), "there are none"),
         (lambda: ReidDataset(parts.train[["pid"]], manifest=made, kind="pil"), "lack image_id"),
-        (lambda: ReidDataset(made, store=stores["pixels"], size=(9, 9), kind="array"), "pack MANIFEST --size 9x9"),
+        (
+            lambda: ReidDataset(made, split="all", store=stores["pixels"], size=(9, 9), kind="array"),
+            "pack MANIFEST --size 9x9",
+        ),
         (lambda: ReidDataset(tmp_path / "no.csv", kind="pil"), "no manifest header"),
     ):
         with pytest.raises((UsageError, InputError), match=message):
             wrong()
+    with pytest.raises(UsageError, match="there are none"):
+        ReidDataset(Manifest(made.frame.iloc[:0], made.header, made.path), kind="array")
     empty = od.split(made, "transfer-all-occluded-probe").train
     with pytest.raises(UsageError, match=r"rows: there are none\. .* no train rows\. Next: occreid-prepare info"):
         ReidDataset(empty, manifest=made, kind="array")
     for given in ({"kind": "pill"}, {"on_error": "ignore"}):
         with pytest.raises(UnknownNameError):
-            ReidDataset(made, **given)  # type: ignore[arg-type]
+            ReidDataset(made, split="all", **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -149,8 +156,8 @@ def test_what_it_is_made_of(made: Manifest, stores: dict[str, Store], tmp_path: 
 def test_wrong_types(made: Manifest, given: dict[str, Any], message: str) -> None:
     """What cannot be is said where it is given, not when the first picture is read."""
     with pytest.raises(UsageError, match=message):
-        ReidDataset(**{"data": made, "kind": "array", **given})
-    assert ReidDataset(made, size=list(SIZE), kind="array")[0]["image"].shape == (*SIZE, 3)  # type: ignore[arg-type]
+        ReidDataset(**{"data": made, "kind": "array", "split": "all", **given})
+    assert ReidDataset(made, split="all", size=list(SIZE), kind="array")[0]["image"].shape == (*SIZE, 3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -170,6 +177,83 @@ def test_wrong_cells(made: Manifest, column: str, value: Any, message: str) -> N
     """Rows that a user put together: the column is named, before a cell becomes another number."""
     with pytest.raises(UsageError, match=f"rows: {column}: a cell is not of its column's type.*{message}"):
         ReidDataset(made.frame.assign(**{column: value}), manifest=made, kind="array")
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Return the twin of a set with training rows, test rows, junk and distractors."""
+    folder = tmp_path_factory.mktemp("market")
+    tree = twin("market-1501", folder / "twin", ids=3, workers=1).tree
+    return od.load(od.build("market-1501", tree, folder, allow_subset=True).manifest)
+
+
+def test_training_rows_are_the_default(market: Manifest) -> None:
+    """Of a manifest, its path and its id: no test identity, nothing without a label; `test` and `all` are asked for."""
+    assert market.path
+    frame = market.frame
+    train, test = (list(frame["image_id"][frame["split"] == split]) for split in ("train", "test"))
+    for data in (market, market.path, str(market.path.parent)):
+        default = ReidDataset(data, kind="array")
+        assert [default[index]["image_id"] for index in range(len(default))] == train
+        assert default.labels.min() == 0
+    assert len(ReidDataset("market-1501", kind="array", root=market.path.parents[1])) == len(train)
+    assert not set(default.pids) & set(ReidDataset(market, split="test", kind="array").pids)
+    for split, names in (("train", train), ("test", test), ("all", list(frame["image_id"]))):
+        data = ReidDataset(market, split=split, kind="array")
+        assert [data._rows.image_ids[index] for index in range(len(data))] == names
+    with pytest.raises(UnknownNameError, match=r"Unknown split 'trian'\. Expected one of train, test, all"):
+        ReidDataset(market, split="trian", kind="array")
+
+
+def test_rows_given_are_taken_as_they_are(market: Manifest) -> None:
+    """A DataFrame is the user's own choice; a split beside it takes those rows of it, and says so where there are none."""
+    frame = market.frame
+    assert len(ReidDataset(frame, manifest=market, kind="array")) == len(frame)
+    assert len(ReidDataset(frame, manifest=market, kind="array", split="all")) == len(frame)
+    count = int((frame["split"] == "test").sum())
+    assert len(ReidDataset(frame, manifest=market, kind="array", split="test")) == count > 0
+    with pytest.raises(UsageError, match=rf"rows: none of {count} is of the split train.*leave split= out"):
+        ReidDataset(frame[frame["split"] == "test"], manifest=market, kind="array", split="train")
+    with pytest.raises(UsageError, match="rows: they lack split"):
+        ReidDataset(frame.drop(columns="split"), manifest=market, kind="array", split="train")
+
+
+def test_a_set_without_training_rows_says_what_has_some(made: Manifest) -> None:
+    """The calls of the message work as they are printed, and give training rows that are not those of the test."""
+    with pytest.raises(UsageError, match=r"partial-reid: no row is of the split train\. .*no row with a split") as told:
+        ReidDataset(made, kind="array")
+    begin, calls = told.value.next_command.split(": ", 1)
+    assert begin == "with your manifest m"
+    names = {"m": made, "od": od, "ReidDataset": partial(ReidDataset, kind="array")}
+    by_protocol, every = (eval(call, names) for call in calls.split(" or "))
+    parts = od.split(made, "afpb-nshot-1")
+    assert set(by_protocol.pids) == set(parts.train["pid"])
+    assert not set(by_protocol.pids) & {*parts.probe["pid"], *parts.gallery["pid"]}
+    assert len(every) == len(made)
+    assert made.path
+    with pytest.raises(UsageError) as told:
+        ReidDataset("partial-reid", root=made.path.parents[1], kind="array")
+    load, calls = told.value.next_command.split("; ", 1)
+    exec(load, names)
+    assert len(eval(calls.split(" or ")[0], names)) == len(by_protocol)
+    with pytest.raises(UsageError, match=r'no row is of the split test.*m: ReidDataset\(m, split="all"\)$'):
+        ReidDataset(made, kind="array", split="test")
+
+
+def test_the_representation_says_which_rows(made: Manifest, stores: dict[str, Store], market: Manifest) -> None:
+    """Images, split, identities, roles and the place, in one line."""
+    train = ReidDataset(market, kind="array")
+    assert repr(train) == (
+        f"<ReidDataset: {len(train)} images of the split train (3 identities; roles: {len(train)} train), from files>"
+    )
+    every = repr(ReidDataset(market, kind="array", split="all"))
+    roles = market.frame["role"].value_counts()
+    assert "images of every split (6 identities; roles: " in every
+    assert all(f"{roles[role]} {role}" in every for role in ("distractor", "junk", "probe", "gallery", "train"))
+    rows = ReidDataset(made.frame[made.frame["pid"] == 1], store=stores["pixels"], kind="array")
+    assert repr(rows).startswith(
+        "<ReidDataset: 15 images of the rows given (1 identity; roles: 5 gallery, 10 probe), from <Store"
+    )
 
 
 def test_a_camera_that_nobody_recorded_is_none(made: Manifest) -> None:
@@ -204,7 +288,7 @@ def test_labels_are_places_among_sorted_pids(made: Manifest, tmp_path: Path) -> 
         match=r"label_map.json: .*Expected 3 identities, found 4; 3 differ: pid 2: expected nobody, found label 1; "
         r"pid 3: expected label 1, found label 2",
     ):
-        ReidDataset(made, kind="array", labels=tmp_path / "label_map.json")
+        ReidDataset(made, split="all", kind="array", labels=tmp_path / "label_map.json")
     write_label_map(data.label_map, tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "label_map.json").read_bytes()
     for text in (
@@ -240,10 +324,13 @@ def test_a_bad_picture_in_the_middle(tmp_path: Path, fault: str, torch: Any) -> 
     path.unlink()
     if fault == "truncated":
         path.write_bytes(data[:-40])
-    for read in (lambda: ReidDataset(loose)[11], lambda: ReidDataset(loose).batch(range(5, 15))):
+    for read in (
+        lambda: ReidDataset(loose, split="all")[11],
+        lambda: ReidDataset(loose, split="all").batch(range(5, 15)),
+    ):
         with pytest.raises(InputError, match=name):
             read()
-    patient = ReidDataset(loose, on_error="skip")
+    patient = ReidDataset(loose, split="all", on_error="skip")
     assert patient.batch([10, 11, 12])["index"].tolist() == [10, 12]
     assert [sample["index"] for sample in patient.__getitems__([11, 11, 3])] == [3]
     assert patient.skipped == {name: 3}
@@ -258,8 +345,8 @@ def test_sizes_that_differ(tmp_path: Path, torch: Any) -> None:
     """A batch of several sizes is refused with the way out."""
     mixed = small(tmp_path, 1, ((24, 12), (10, 6)))
     with pytest.raises(UsageError, match=r"10x6, 24x12.*size=\(256, 128\)"):
-        ReidDataset(mixed).batch([0, 1])
-    assert ReidDataset(mixed, size=SIZE).batch([0, 1])["image"].shape == (2, 3, *SIZE)
+        ReidDataset(mixed, split="all").batch([0, 1])
+    assert ReidDataset(mixed, split="all", size=SIZE).batch([0, 1])["image"].shape == (2, 3, *SIZE)
 
 
 def many(made: Manifest, count: int) -> ReidDataset:
@@ -331,6 +418,6 @@ def test_without_torch(made: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert ReidDataset(made, kind="pil", size=SIZE)[0]["image"].size == (8, 16)
+    assert ReidDataset(made, split="all", kind="pil", size=SIZE)[0]["image"].size == (8, 16)
     with pytest.raises(UsageError, match=r'pip install "occluded-datasets\[torch\]"'):
-        ReidDataset(made)
+        ReidDataset(made, split="all")

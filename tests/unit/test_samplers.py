@@ -48,6 +48,23 @@ def test_batches_are_people_with_pictures() -> None:
         assert min(data.labels[used]) == 0
 
 
+def test_batches_are_in_no_order_of_images() -> None:
+    """Identities with many images are met all through an epoch: whoever deals them first does not train on them first."""
+    data = people(*range(2, 42))
+    counts = np.arange(2, 42)
+    ends: list[list[float]] = [[], []]
+    for epoch in range(20):
+        means = [
+            counts[data.labels[batch]].mean()
+            for batch in run(RandomIdentitySampler(data, 4, 2, 7, rank=0, world=1), epoch)
+        ]
+        tenth = len(means) // 10
+        ends[0] += means[:tenth]
+        ends[1] += means[-tenth:]
+    assert abs(np.mean(ends[0]) - np.mean(ends[1])) < 1
+    assert np.mean(ends[0]) > 20
+
+
 def test_a_person_with_one_picture_repeats_it() -> None:
     """They are four times in their group, and once in an epoch."""
     data = people(1, 4, 4)
