@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 
 from ..errors import InputError, UsageError
 from ..files import storage_errors, write_atomic
-from ..people import unknown
+from ..people import joined, unknown
 from .backbones import IMAGENET, NONE, state_sha256
 from .config import Config
 from .inputs import ANEW, plain, require_inputs
@@ -40,12 +40,15 @@ class Run:
         Training rows and their fingerprint, weights, steps, machine, versions.
     label_map : dict of int to int
         pid to class.
+    seen : list of mapping
+        The identities that the model and every one before it were trained on, as of `occluded_datasets.people`.
     """
 
     folder: Path
     config: Config
     record: Mapping[str, Any]
     label_map: dict[int, int]
+    seen: list[dict[str, Any]]
 
     def model(self, device: Any = "cpu") -> Afpb:
         """Return the trained model, in evaluation mode.
@@ -62,21 +65,17 @@ class Run:
         model.to(device)
         return model
 
-    @property
-    def seen(self) -> Sequence[Mapping[str, Any]]:
-        """The identities that the model was trained on, on all the way to it: as of `occluded_datasets.people`."""
-        seen: Sequence[Mapping[str, Any]] = self.record.get("seen", unknown())
-        return seen
-
     def sha256(self) -> str:
         """Return the sha256 over the model's tensors: names, types, shapes and bytes, in the order of names."""
         return state_sha256(read_state(self.folder / MODEL)["model"])
 
     def facts(self) -> dict[str, Any]:
-        """Return what a score record says of the model: its digest, backbone, config by value and start."""
+        """Return what a score record says of the model: its digest, backbone, config by value, start and processes."""
+        inputs = self.record.get("inputs", {})
         config = plain(self.config, self.record["recipe"] or "", self.record["weights"]["sha256"])
-        first = self.record.get("inputs", {}).get("start", "unknown")
-        config["start"] = NONE if self.record["start"] is None else first
+        config["precision"] = inputs.get("precision", config["precision"])
+        config["start"] = NONE if self.record["start"] is None else inputs.get("start", "unknown")
+        config["processes"] = self.record["machine"]["processes"]
         text = json.dumps(config, sort_keys=True)
         return {
             "sha256": self.sha256(),
@@ -113,7 +112,8 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     require_inputs(kept, asdict(config), f"{MODEL} beside {place / CONFIG}", again)
     if "inputs" in state:
         require_inputs(state["inputs"], record.get("inputs", {}), f"{MODEL} beside {place / RECORD}", again)
-    return Run(place, config, record, {int(pid): int(label) for pid, label in state["label_map"].items()})
+    labels = {int(pid): int(label) for pid, label in state["label_map"].items()}
+    return Run(place, config, record, labels, joined(record.get("seen", unknown()), state.get("seen", ())))
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -355,7 +355,7 @@ def _facts(manifest: Manifest, rows: pd.DataFrame, start: Run | None, trainer: T
             "rows": len(rows),
             "rows_fingerprint": rows_fingerprint(rows),
             "identities": len(trainer.batches.train.label_map),
-            "twin": bool(manifest.header.get("twin", False)),
+            "twin": manifest.twin,
         },
         "recipe": recipe.id if recipe else None,
         "pool": trainer.batches.pool.hash if trainer.batches.pool else None,

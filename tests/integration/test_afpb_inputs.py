@@ -184,11 +184,18 @@ def test_a_run_of_an_earlier_version_is_opened_and_not_taken_up(made: Small, tmp
     older(folder)
     with pytest.raises(UsageError, match=r"does not say what it was made of.*Next: another --out"):
         train(made.manifest, folder, SHORT, store=made.store, resume=True)
-    assert open_run(folder).seen == [{"set": "unknown", "pids": None}]
+    unknown = {"set": "unknown", "pids": None}
+    assert open_run(folder).seen == [unknown]
     found = evaluate_run(open_run(folder), made.manifest, "transfer-all-occluded-probe", bootstrap=0)
     assert (found.shared["relation"], found.shared["identities"]) == ("unknown", None)
     again = train(made.manifest, tmp_path / "on", SHORT, store=made.store, start=folder)
-    assert {"set": "unknown", "pids": None} in again.seen
+    assert unknown in again.seen
+    record = json.loads((again.folder / "run.json").read_text())
+    del record["seen"]
+    (again.folder / "run.json").write_text(json.dumps(record))
+    assert open_run(again.folder).seen == again.seen  # a record that lost it makes no model that saw fewer
+    edited(again.folder / "run.json", seen=[])
+    assert open_run(again.folder).seen == again.seen
 
 
 def older(folder: Path) -> None:
@@ -266,8 +273,8 @@ def test_a_simulated_copy_counts_as_its_source(made: Small, copy: Manifest, tmp_
     assert run.seen == [{"set": "partial-reid", "pids": people}]
     weights = shutil.copy(run.folder / MODEL, tmp_path / "weights.pt")
     named = train(made.manifest, tmp_path / "named", anew(SHORT, weights=str(weights)), store=made.store)
-    whole_set = anew(SHORT, train_protocol="")
-    started = train(made.manifest, tmp_path / "started", whole_set, store=made.store, start=run.folder)
+    started = train(made.manifest, tmp_path / "started", SHORT, store=made.store, start=named.folder)
+    assert set(people) > set(started.label_map)  # its own rows leave the test's identities out
     for one in (run, named, started):
         with pytest.raises(UsageError, match=r"partial-reid: \d identities of the test rows were trained on"):
             evaluate_run(one, made.manifest, CONFIG.train_protocol, bootstrap=0)
@@ -287,3 +294,15 @@ def test_weights_of_unknown_origin_are_unknown(made: Small, whole: Run, tmp_path
     assert declaration(run)["training_sets"][1] == "unknown"
     known = evaluate_run(whole, made.manifest, CONFIG.train_protocol, bootstrap=0)
     assert (known.shared["relation"], known.shared["identities"]) == ("same set", 0)
+
+
+def test_other_test_rows_are_no_other_run(made: Small, tmp_path: Path) -> None:
+    """The same training rows and pixels are taken up; a store that the folder packed of another manifest is not."""
+    run = train(made.manifest, tmp_path / "run", SHORT)
+    frame = made.manifest.frame
+    tested = frame.index[~frame["pid"].isin(list(run.label_map))]
+    shorter = made.manifest.with_rows(frame.drop(index=tested[0]))
+    assert train(shorter, run.folder, SHORT, store=made.store, resume=True).record == run.record
+    with pytest.raises(UsageError, match=r"store: another store is published here.*Next: another --out$"):
+        train(shorter, run.folder, SHORT, resume=True)
+    assert train(made.manifest, run.folder, SHORT, resume=True).record == run.record
