@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .shared import json_option, load_manifest, progress_bar, say, say_json, show, source_option, table
 
 if TYPE_CHECKING:
-    from ..occlusion.bank import Bank
+    from ..occlusion.sources.bank import Bank
 
 HELP = {"help_option_names": ["-h", "--help"]}
 WAYS = ("--from", "--from-manifest", "--drawn")
@@ -57,7 +57,7 @@ def build(
       occreid-prepare bank build --from-manifest data/market-1501/manifest.csv --masks masks --out people
       occreid-prepare bank build --drawn --out drawn
     """
-    from ..occlusion.bank_build import build_bank, build_person_bank, write_drawn_bank
+    from ..occlusion.sources.bank_build import build_bank, build_person_bank, write_drawn_bank
 
     _require_one_way(folder, manifest, drawn=drawn, masks=masks)
     refused = [load_manifest(path, None, sources) for path in refuse]
@@ -89,7 +89,7 @@ def list_bank(bank: Path, as_json: bool) -> None:
     Example:
       occreid-prepare bank list bank
     """
-    from ..occlusion.bank import Bank
+    from ..occlusion.sources.bank import Bank
 
     opened = Bank.open(bank)
     if as_json:

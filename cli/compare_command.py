@@ -11,7 +11,7 @@ from .shared import json_option, say, say_json
 
 if TYPE_CHECKING:
     from ..evaluation import Comparison
-    from ..evaluation.published import Beside
+    from ..literature.published import Beside
 
 
 @click.command("compare")
@@ -61,8 +61,8 @@ def _print(result: Comparison) -> None:
 
 
 def _published(a: Path, as_json: bool) -> bool:
-    from ..evaluation.compare import record_of
-    from ..evaluation.published import beside
+    from ..evaluation.record.compare import record_of
+    from ..literature.published import beside
 
     record = record_of(a)
     found = beside(record)

@@ -75,8 +75,8 @@ def command(
         --features features.npz --declare pretraining=ImageNet --out score.json
     """
     from ..evaluation import evaluate
-    from ..evaluation.declared import parse
-    from ..evaluation.score import require_place
+    from ..evaluation.record.declared import parse
+    from ..evaluation.record.score import require_place
 
     if out is not None:
         require_place(out)
@@ -106,6 +106,6 @@ def protocol_of(manifest: Manifest, name: str, level: str | None) -> Protocol:
 
 
 def _draw(record: Mapping[str, Any], folder: Path) -> list[Path]:
-    from ..evaluation.figures import figures
+    from ..evaluation.record.figures import figures
 
     return figures(record, folder)

@@ -12,8 +12,8 @@ import click
 from .shared import json_option, load_manifest, root_option, say, say_json, show, table
 
 if TYPE_CHECKING:
-    from ..evaluation.featurefile import FeatureFile, Matrix
-    from ..evaluation.loader_rules import LoaderRule
+    from ..evaluation.feature_file import FeatureFile, Matrix
+    from ..literature.loader_rules import LoaderRule
     from ..manifest import Manifest
 
 TIES = "the same for all (cosine, or the given matrix); equal ones in the order of image_id, ours by expectation"
@@ -46,7 +46,7 @@ def command(dataset: str, manifest: str | None, features: Path | None, root: Pat
       occreid-prepare how-loaders-differ partial-reid
       occreid-prepare how-loaders-differ partial-reid --manifest data/partial-reid/manifest.csv --features F.npz
     """
-    from ..evaluation.loaders import describe, rules
+    from ..literature.loaders import describe, rules
 
     known = rules(dataset)
     loaded = load_manifest(manifest or dataset, root) if manifest or features else None
@@ -71,7 +71,7 @@ def command(dataset: str, manifest: str | None, features: Path | None, root: Pat
 def _measured(known: Sequence[LoaderRule], manifest: Manifest, path: Path | None) -> dict[str, Any]:
     """Return each rule's effect and numbers, and ours under the protocols with the same pictures."""
     from ..errors import InputError
-    from ..evaluation.featurefile import read_any
+    from ..evaluation.feature_file import read_any
 
     given = read_any(path) if path else None
     results = [_result(rule, manifest, given) for rule in known]
@@ -96,7 +96,7 @@ def _result(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matrix | 
     from dataclasses import asdict
 
     from ..errors import OccludedDatasetsError
-    from ..evaluation.loaders import effect, score
+    from ..literature.loaders import effect, score
 
     result: dict[str, Any] = {"effect": None, "numbers": None, "refused": rule.obstacle}
     if rule.obstacle:
@@ -128,7 +128,7 @@ def _ours(manifest: Manifest, protocol: str, given: FeatureFile | Matrix) -> dic
 
 
 def _show_rules(known: Sequence[Mapping[str, Any]]) -> None:
-    from ..evaluation.loaders import unscored
+    from ..literature.loaders import unscored
 
     grid = table("code base", "probe", "gallery", "camera", "AP", "probes without a match", "known")
     for rule in known:
@@ -144,7 +144,7 @@ def _show_rules(known: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _show_numbers(record: Mapping[str, Any]) -> None:
-    from ..evaluation.loaders import unscored
+    from ..literature.loaders import unscored
 
     grid = table("rules of", ">probes", ">gallery", ">matches filtered", ">probes dropped", ">rank-1", ">mAP", "AP",
                  "protocol with these pictures")  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from .shared import json_option, say, say_json
 
 if TYPE_CHECKING:
-    from ..evaluation.published import Published
+    from ..literature.published import Published
 
 
 @click.command("published")
@@ -25,7 +25,7 @@ def command(dataset: str, as_json: bool) -> None:
       occreid-prepare published occluded-reid
     """
     from ..catalog import get
-    from ..evaluation.published import published
+    from ..literature.published import published
 
     facts = get(dataset)
     rows = published(facts.id)

@@ -46,7 +46,7 @@ def command(
 
     cutouts = None
     if bank is not None:
-        from ..occlusion.bank import Bank
+        from ..occlusion.sources.bank import Bank
 
         cutouts = Bank.open(bank)
     with progress_bar() as tell:

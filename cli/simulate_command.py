@@ -182,7 +182,7 @@ def _arguments(loaded: Manifest, root: Path | None, options: dict[str, Any]) -> 
     if pool:
         given["pool"] = load_manifest(pool, root)
     if bank:
-        from ..occlusion.bank import Bank
+        from ..occlusion.sources.bank import Bank
 
         given["bank"] = Bank.open(bank)
     if protocol:

@@ -20,7 +20,7 @@ from typing import Any
 
 import occluded_datasets as od
 from occluded_datasets.benchmark import Benchmark, BenchmarkScore, Made, find_benchmark, make, parts_of, score
-from occluded_datasets.evaluation.featurefile import read_features
+from occluded_datasets.evaluation.feature_file import read_features
 from occluded_datasets.features import extract
 from occluded_datasets.manifest import Manifest
 

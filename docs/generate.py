@@ -12,8 +12,8 @@ import click
 from occluded_datasets import catalog
 from occluded_datasets.cli.afpb import group as afpb
 from occluded_datasets.cli.app import group
-from occluded_datasets.evaluation.loaders import LoaderRule, describe, rules, unscored
-from occluded_datasets.evaluation.schema import FIELDS, KINDS
+from occluded_datasets.evaluation.record.digests.schema import FIELDS, KINDS
+from occluded_datasets.literature.loaders import LoaderRule, describe, rules, unscored
 from occluded_datasets.protocol import protocols
 
 FOLDER = Path(__file__).parent / "reference"

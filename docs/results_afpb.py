@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from occluded_datasets import __version__
-from occluded_datasets.afpb.tables import markdown, seeds_text
+from occluded_datasets.afpb.study.tables import markdown, seeds_text
 
 COMMANDS = """
 ```

@@ -24,9 +24,9 @@ from .evaluation import Score, evaluate
 from .hashing import key
 from .manifest import Manifest, fingerprint, from_frame
 from .occlusion import Recipe, Simulated
-from .occlusion.selection import select
-from .occlusion.simulation import Options, Sources, write_set
-from .occlusion.versions import Family
+from .occlusion.sets.render import Family
+from .occlusion.sets.selection import select
+from .occlusion.sets.simulate import Options, Sources, write_set
 from .protocol import Protocol, find_protocol, split
 from .scan import Progress
 

@@ -161,3 +161,15 @@ class IncompleteError(OccludedDatasetsError):
     """A readable copy that is not the whole set."""
 
     exit_code = 1
+
+
+def first_names(names: Iterable[str], most: int = 5) -> str:
+    """Return the first of some names and how many more there are, for a message.
+
+    Examples
+    --------
+    >>> first_names(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    found = list(names)
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")

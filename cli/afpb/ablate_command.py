@@ -11,7 +11,7 @@ from ..shared import json_option, load_manifest, progress_bar, root_option, say,
 from .options import config_of, config_options, require_torch
 
 if TYPE_CHECKING:
-    from ...afpb.ablation import Test
+    from ...afpb.study.run import Test
 
 ROWS = ("baseline", "noise", "simulator", "obc", "afpb")
 
@@ -89,9 +89,9 @@ def command(
         raise click.UsageError("--protocol or --levels: expected at least one, found neither: nothing would be scored")
     require_torch()
     config = config_of(config_file, size, {**parameters, "occlusion": occlusion})
-    from ...afpb.ablation import Plan, Test, ablate
-    from ...afpb.outcome import write_outcome
-    from ...afpb.tables import markdown
+    from ...afpb.study.outcome import write_outcome
+    from ...afpb.study.run import Plan, Test, ablate
+    from ...afpb.study.tables import markdown
 
     train = load_manifest(manifest, root, sources)
     test = train if tested is None else load_manifest(tested, root, sources)
@@ -110,7 +110,7 @@ def command(
 
 
 def _levels(path: str, parent: Any, root: Path | None, sources: tuple[str, ...]) -> Test:
-    from ...afpb.ablation import Test
+    from ...afpb.study.run import Test
     from ...benchmark import benchmarks
 
     simulated = load_manifest(path, root, sources)

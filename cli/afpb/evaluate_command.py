@@ -43,7 +43,7 @@ def command(
     require_torch()
     from ...afpb.evaluation import evaluate_run
     from ...afpb.runs import open_run
-    from ...evaluation.score import require_place
+    from ...evaluation.record.score import require_place
     from ..evaluate_command import protocol_of
 
     if out is not None:

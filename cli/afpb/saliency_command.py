@@ -62,9 +62,9 @@ def command(
       occreid-afpb saliency runs/afpb occ/manifest.csv --against runs/baseline --bodies masks --out figs
     """
     require_torch()
-    from ...afpb.maps import Way
     from ...afpb.runs import open_run
-    from ...afpb.saliency import lines, saliency
+    from ...afpb.saliency.maps import Way
+    from ...afpb.saliency.run import lines, saliency
 
     way = Way(method, samples, noise, seed)
     opened, other = open_run(run), None if against is None else open_run(against)

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import occluded_datasets as od
-from occluded_datasets.afpb.ablation import Plan, Test, ablate
-from occluded_datasets.afpb.arms import arm_of
 from occluded_datasets.afpb.config import Config
-from occluded_datasets.afpb.contrasts import HEADLINE
 from occluded_datasets.afpb.evaluation import auroc, describe, evaluate_run
-from occluded_datasets.afpb.outcome import write_outcome
 from occluded_datasets.afpb.runs import open_run, write_json
-from occluded_datasets.afpb.tables import kind_tables
+from occluded_datasets.afpb.study.arms import arm_of
+from occluded_datasets.afpb.study.contrasts import HEADLINE
+from occluded_datasets.afpb.study.outcome import write_outcome
+from occluded_datasets.afpb.study.run import Plan, Test, ablate
+from occluded_datasets.afpb.study.tables import kind_tables
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.occlusion import Recipe
 

@@ -21,8 +21,8 @@ import numpy as np
 
 import occluded_datasets as od
 from occluded_datasets.evaluation import evaluate
-from occluded_datasets.evaluation.featurefile import read_features
-from occluded_datasets.evaluation.statistics import interval
+from occluded_datasets.evaluation.feature_file import read_features
+from occluded_datasets.evaluation.scoring.statistics import interval
 from occluded_datasets.features import extract
 from occluded_datasets.hashing import key
 from occluded_datasets.manifest import Manifest

@@ -19,7 +19,7 @@ from ..paths import contained, data_root
 from .addresses import Rules, check_url, shown
 from .agreements import PARENT, TERMS, Ask, require
 from .download import Download, Part, Progress
-from .judge import Judged, is_pinned, judge, read_seen, record_path, write_seen
+from .pins import Judged, is_pinned, judge, read_seen, record_path, write_seen
 from .transfer import Budget, BudgetError, Policy
 
 FOLDER = "archives"

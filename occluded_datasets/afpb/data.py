@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..hashing import key
 from ..manifest import Manifest, fingerprint, from_frame
 from ..occlusion import Pool
-from ..occlusion.recipe import POOLED
+from ..occlusion.recipes.recipe import POOLED
 from ..protocol import split
 from ..torch import PairedOcclusionDataset, ReidDataset, loader, normalized
 from ..torch.loading import Loader

@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..manifest import Manifest, from_frame
 from ..manifest.core import FINGERPRINT_COLUMNS
 from ..occlusion import Bank, Pool
-from ..occlusion.recipe import POOLED
+from ..occlusion.recipes.recipe import POOLED
 from ..store import Store, unhex
 from .backbones import NONE, Origin
 from .config import Config

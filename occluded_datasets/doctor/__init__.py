@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .diagnosis import Diagnosis, diagnose
-from .mend import Finding
+from .fixes import Finding
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]

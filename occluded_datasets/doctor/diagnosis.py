@@ -18,10 +18,10 @@ from ..files import storage_errors
 from ..layouts import is_picture
 from ..manifest import placed, read, read_header
 from ..paths import data_root
-from .examine import HEAD, Listing, listing
-from .mend import KINDS, Finding, Likely, best_top, likely, mend, named_by, readings
-from .places import above, built_around, far_below, levels_too_deep, nearest, own_name, table_at
-from .remarks import Case, changes, excerpt, look_inside, notes, pinned, summed, unread, wrong
+from .findings import Case, changes, excerpt, look_inside, notes, pinned, summed, unread, wrong
+from .fixes import KINDS, Finding, Likely, best_top, likely, mend, named_by, readings
+from .inspect import HEAD, Listing, listing
+from .paths import above, built_around, far_below, levels_too_deep, nearest, own_name, table_at
 
 STAGING = ".building"  # as prepare.workspace calls the folder of a build at work
 MOST_PATTERNS = 40

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .compare import Comparison, compare
-from .declared import CONDITIONS
 from .evaluate import evaluate
-from .featurefile import FeatureFile, Matrix, read_any, read_features, write_features, write_matrix
-from .schema import FIELDS, check_record
-from .score import Score
+from .feature_file import FeatureFile, Matrix, read_any, read_features, write_features, write_matrix
+from .record.compare import Comparison, compare
+from .record.declared import CONDITIONS
+from .record.schema import FIELDS, check_record
+from .record.score import Score
 
 __all__ = [
     "CONDITIONS",

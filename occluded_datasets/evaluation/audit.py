@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .exact import Array, on_grid
-from .intake import Intake
-from .matching import Relations
-from .measures import Rows
-from .whole import Outcome
+from .align import Intake
+from .scoring.exact import Array, on_grid
+from .scoring.fixed_gallery import Outcome
+from .scoring.matching import Relations
+from .scoring.metrics import Rows
 
 if TYPE_CHECKING:
     from ..manifest import Manifest

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._version import __version__
-from ..errors import ProtocolError, UsageError
+from ..errors import ProtocolError, UsageError, first_names
 from ..manifest import real_cameras
 from ..people import declared as trained_on
 from ..people import shared
 from ..protocol import TEST_ROWS, Protocol, Split, split
+from .align import Intake, align, gather
 from .audit import audit
-from .declared import UNSTATED, declared
-from .distances import FeatureSource, MatrixSource, Source
-from .exact import Array
-from .intake import Intake, align, gather, named
-from .matching import Relations, labels_of, relate
-from .measures import PARTS_RULES, Rows, measure
-from .record import SCHEMA, digest, limited, own_digest, rows_sha256, sidecar
-from .schema import check_record
-from .score import Score
-from .statistics import (
+from .record.declared import UNSTATED, declared
+from .record.digests import SCHEMA, digest, limited, own_digest, rows_sha256, sidecar
+from .record.schema import check_record
+from .record.score import Score
+from .scoring.exact import Array
+from .scoring.fixed_gallery import Outcome, score_whole
+from .scoring.matching import Relations, labels_of, relate
+from .scoring.metrics import PARTS_RULES, Rows, measure
+from .scoring.similarity import FeatureSource, MatrixSource, Source
+from .scoring.statistics import (
     buckets,
     by_split,
     camera_pairs,
@@ -34,7 +35,6 @@ from .statistics import (
     occluded,
     table_of,
 )
-from .whole import Outcome, score_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,7 +233,7 @@ def _source(intake: Intake, order: Array, distance: str, rerank: str) -> Source:
 
 def _reranked(intake: Intake, gallery: Rows, distance: str) -> MatrixSource:
     """Return the distances that k-reciprocal encoding makes of vectors."""
-    from .rerank import k_reciprocal
+    from .scoring.k_reciprocal import k_reciprocal
 
     if intake.matrix is not None or intake.facts["parts"]:
         found = "a matrix" if intake.matrix is not None else "parts"
@@ -263,7 +263,7 @@ def _outcome(
         source = _source(intake, order, options.distance, options.rerank)
         camera = gallery.camid if real else None
         return score_whole(source, relations, camera, options.block, options.threads), relations, None
-    from .drawn import score_drawn, score_sets
+    from .scoring.repeated_draws import score_drawn, score_sets
 
     if options.rerank != "none":
         raise UsageError(
@@ -291,7 +291,7 @@ def _require_answers(done: Split, outcome: Outcome, names: list[str]) -> None:
     if dropped and (done.protocol.rules["unanswerable"] == "error" or len(dropped) == outcome.decisions):
         raise ProtocolError(
             f"{done.protocol.id}: {len(dropped)} of {outcome.decisions} probes have no true match left: "
-            f"{named(names[index] for index in dropped)}.",
+            f"{first_names(names[index] for index in dropped)}.",
             "The protocol refuses that." if len(dropped) < outcome.decisions else "There is nothing to score.",
         )
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from .._version import __version__
 from ..errors import UnknownNameError, UsageError
-from ..evaluation.featurefile import FeatureFile, read_any, write_features
-from ..evaluation.outputs import FEATURES, require_free
+from ..evaluation.feature_file import FeatureFile, read_any, write_features
+from ..evaluation.record.outputs import FEATURES, require_free
 from ..files import storage_errors
 from ..manifest import Manifest
 from ..scan import Progress, cores

@@ -7,10 +7,10 @@ an error that names the file; nested levels and renamed folders are read; declar
 
 from __future__ import annotations
 
-from .arrange import Arrangement, Row, arrange
 from .guess import Guess, guess
-from .judge import PartCount, Verdict, judge, judge_copy, missing_from_list
 from .names import TWIN_MARK, ignore_option, is_clutter, is_picture, is_readme, read_list, stem_of
+from .parse import Arrangement, Row, arrange
+from .verdict import PartCount, Verdict, judge, judge_copy, missing_from_list
 
 __all__ = [
     "TWIN_MARK",

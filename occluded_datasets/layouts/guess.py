@@ -8,9 +8,9 @@ from typing import NamedTuple
 from ..catalog.files import published_files
 from ..catalog.spec import Dataset, Variant
 from ..errors import LayoutError
-from .arrange import Arrangement, Places, arrange
-from .judge import Verdict, judge
 from .names import is_clutter, is_picture, same_folder
+from .parse import Arrangement, Places, arrange
+from .verdict import Verdict, judge
 
 
 class Guess(NamedTuple):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .bank import Bank
-from .placement import Box
-from .pool import Pool
-from .rebuild import Replay, replay
-from .recipe import Recipe, presets
-from .simulation import Simulated, simulate
-from .simulator import Batch, Occluded, Simulator
-from .transforms import Transform, transform
-from .work import Record
+from .engine.application import Record
+from .engine.simulator import Batch, Occluded, Simulator
+from .recipes.placement import Box
+from .recipes.recipe import Recipe, presets
+from .sets.replay import Replay, replay
+from .sets.simulate import Simulated, simulate
+from .sources.bank import Bank
+from .sources.pool import Pool
+from .training.transforms import Transform, transform
 
 __all__ = [
     "Bank",

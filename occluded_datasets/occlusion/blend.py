@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .placement import Box
+from .recipes.placement import Box
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..acquire import kind_of, unpack
 from ..acquire.agreements import for_header
-from ..acquire.judge import was_first_seen
+from ..acquire.pins import was_first_seen
 from ..catalog import get
 from ..catalog.files import published_files
 from ..catalog.spec import Dataset, Variant

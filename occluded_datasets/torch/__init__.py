@@ -6,15 +6,15 @@ of PIL and NumPy without it.
 
 from __future__ import annotations
 
-from .batch import OccludeBatch
 from .bridges import register_torchreid
 from .datasets import ReidDataset
 from .loading import Loader, loader
 from .normalizing import normalized
-from .paired import PairedOcclusionDataset
+from .occlusion.batch import OccludeBatch
+from .occlusion.dataset import OccludedDataset, occlude
+from .occlusion.paired import PairedOcclusionDataset
+from .occlusion.transform import Occlude
 from .samplers import EpochSampler, RandomIdentitySampler
-from .transforms import Occlude
-from .wrap import OccludedDataset, occlude
 
 __all__ = [
     "EpochSampler",

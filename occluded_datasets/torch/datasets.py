@@ -11,10 +11,10 @@ import numpy as np
 from ..errors import InputError, MissingPackageError, UnknownNameError, UsageError
 from ..images import to_pillow
 from ..manifest import Manifest, read_picture
-from ..occlusion.counting import Tally, whole
+from ..occlusion.training.visits import Tally, whole
 from .buffers import Buffers
+from .images import channels_first
 from .labels import NO_LABEL, label_map, read_label_map, require_same, write_label_map
-from .pictures import channels_first
 from .rows import BODIES, HELP, SPLITS, Digests, Rows
 from .shared import Arrays
 

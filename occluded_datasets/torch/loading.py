@@ -8,7 +8,7 @@ from inspect import signature
 from typing import Any
 
 from ..errors import OccludedDatasetsError, UnknownNameError, UsageError
-from ..occlusion.counting import whole
+from ..occlusion.training.visits import whole
 from ..scan import cores
 from .ahead import ahead
 from .datasets import require_torch

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError, ProtocolError, UsageError
 from ..manifest import NOBODY, Manifest, Picture, pictures_of
-from ..occlusion.rows import PREFIX
+from ..occlusion.sets.rows import PREFIX
 from ..protocol import Protocol, protocols
 from ..protocol import split as split_rows
 from ..store import Store, unhex

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..hashing import key
-from ..occlusion.counting import whole
+from ..occlusion.training.visits import whole
 from .groups import by_body, by_camera, filled, plain
 from .held import LABELLED, require_labels, require_one_numbering
 from .rows import BODIES, HELP

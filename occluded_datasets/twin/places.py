@@ -8,21 +8,7 @@ import cv2
 import numpy as np
 
 from ..drawn.paint import Colour, Image, jitter, scaled
-from .setting import (
-    HEIGHT,
-    WIDTH,
-    box,
-    bricks,
-    car,
-    door,
-    gradient,
-    gradient_box,
-    leaves,
-    mottle,
-    slabs,
-    tree,
-    windows,
-)
+from .setting import HEIGHT, WIDTH, box, bricks, car, door, gradient, gradient_box, leaves, mottle, slabs, tree, windows
 
 _CARS: tuple[Colour, ...] = ((190, 194, 198), (60, 62, 68), (146, 40, 40), (50, 72, 118), (226, 226, 224))
 

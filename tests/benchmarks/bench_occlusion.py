@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 
 from occluded_datasets.hashing import pixel_digest
-from occluded_datasets.occlusion import Recipe, Simulator, simulator
-from occluded_datasets.occlusion.bank import Bank
+from occluded_datasets.occlusion import Recipe, Simulator
+from occluded_datasets.occlusion.engine import simulator
+from occluded_datasets.occlusion.sources.bank import Bank
 
 SIZES = ((128, 64), (256, 128))
 COUNT = 64
@@ -229,7 +230,7 @@ def _rows(size: tuple[int, int], spent: dict[str, float], names: list[str], miss
 
 def _kernel() -> Any:
     with contextlib.suppress(ImportError):
-        from occluded_datasets.occlusion import kernel
+        from occluded_datasets.occlusion.engine import compiled as kernel
 
         return kernel
     return None

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from occluded_datasets.evaluation.distances import FeatureSource, MatrixSource, Rows, measure
-from occluded_datasets.evaluation.matching import Labels, pointer_of, relate
-from occluded_datasets.evaluation.ranking import Plan, count
-from occluded_datasets.evaluation.scores import judge
+from occluded_datasets.evaluation.scoring.ap_cmc import judge
+from occluded_datasets.evaluation.scoring.counts import Plan, count
+from occluded_datasets.evaluation.scoring.matching import Labels, pointer_of, relate
+from occluded_datasets.evaluation.scoring.similarity import FeatureSource, MatrixSource, Rows, measure
 
 SIZES = ((2163, 9053), (3368, 15913))
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"

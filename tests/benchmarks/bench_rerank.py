@@ -40,7 +40,7 @@ bench = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bench)
 side, probes, gallery, dim, people, out = sys.argv[2], *map(int, sys.argv[3:7]), sys.argv[7]
 probe, others = bench.clustered(probes, gallery, dim, people)
-from occluded_datasets.evaluation.rerank import k_reciprocal
+from occluded_datasets.evaluation.scoring.k_reciprocal import k_reciprocal
 bench.small(k_reciprocal), bench.small(bench.dense)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = time.perf_counter()
@@ -59,7 +59,7 @@ def dense(
     """Return the re-ranked distances (P, G), from the paper, with every matrix in full.
 
     The paper's N(p, k), R(p, k), R*(p, k), V and d*, in this order, one person after the other; the free choices are
-    those that `occluded_datasets.evaluation.rerank.k_reciprocal` names.
+    those that `occluded_datasets.evaluation.scoring.k_reciprocal.k_reciprocal` names.
     """
     features = np.concatenate([probe, gallery]).astype(np.float64)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 
 from occluded_datasets.errors import BankError, StorageError, UsageError
 from occluded_datasets.images import encode
-from occluded_datasets.occlusion import bank_build
-from occluded_datasets.occlusion.bank import Bank
-from occluded_datasets.occlusion.bank_build import build_bank
+from occluded_datasets.occlusion.sources import bank_build
+from occluded_datasets.occlusion.sources.bank import Bank
+from occluded_datasets.occlusion.sources.bank_build import build_bank
 
-RUN = "import sys\nfrom occluded_datasets.occlusion.bank_build import build_bank\nprint('up', flush=True)\n"
+RUN = "import sys\nfrom occluded_datasets.occlusion.sources.bank_build import build_bank\nprint('up', flush=True)\n"
 RUN += "build_bank(sys.argv[1], sys.argv[2], replace=True)\n"
 KILLS = int(os.environ.get("OCCREID_KILLS", "5"))
 

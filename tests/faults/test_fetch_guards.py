@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from server import Server, serving
 
-from occluded_datasets.acquire import addresses, download, judge, transfer
+from occluded_datasets.acquire import addresses, download, transfer
+from occluded_datasets.acquire import pins as judge
 from occluded_datasets.errors import FetchError, OccludedDatasetsError
 
 Case = Callable[[Site], object]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from occluded_datasets.acquire.agreements import LEDGER, read_ledger
 from occluded_datasets.acquire.download import Sidecar
-from occluded_datasets.acquire.judge import read_seen, record_path
+from occluded_datasets.acquire.pins import read_seen, record_path
 from occluded_datasets.catalog import get
 from occluded_datasets.errors import FetchError, InputError, ManifestError, UsageError
 from occluded_datasets.manifest import attest, read, read_attestation, read_header, validate

@@ -17,7 +17,8 @@ from faultkit import RUNNER, Sandbox
 from fetchkit import IMPATIENT, Site
 from tinyset import ID
 
-from occluded_datasets.acquire import agreements, judge
+from occluded_datasets.acquire import agreements
+from occluded_datasets.acquire import pins as judge
 from occluded_datasets.errors import FetchError, StorageError
 from occluded_datasets.manifest import read, verify
 

@@ -30,7 +30,7 @@ from occluded_datasets.errors import (
     UnavailableError,
     UnsafeNameError,
 )
-from occluded_datasets.evaluation import featurefile
+from occluded_datasets.evaluation import feature_file as featurefile
 
 if TYPE_CHECKING:
     from faultkit import Sandbox
@@ -142,7 +142,7 @@ def spoilt_on_disk(site: Site) -> None:
 
 def believed(self: Any) -> Any:
     """Take a file that is there for the right one."""
-    from occluded_datasets.acquire.judge import Judged
+    from occluded_datasets.acquire.pins import Judged
 
     return self._answer(Judged(0, "", "", "pinned"), "already there", "", []) if self.target.is_file() else None
 

@@ -12,12 +12,12 @@ from afpbkit import CONFIG, Small, small
 torch = pytest.importorskip("torch")
 
 import occluded_datasets as od  # noqa: E402
-from occluded_datasets.afpb import ablation  # noqa: E402
-from occluded_datasets.afpb.ablation import Ablation, Plan, ablate  # noqa: E402
 from occluded_datasets.afpb.config import Config  # noqa: E402
 from occluded_datasets.afpb.evaluation import evaluate_run  # noqa: E402
-from occluded_datasets.afpb.outcome import outcome  # noqa: E402
 from occluded_datasets.afpb.runs import open_run  # noqa: E402
+from occluded_datasets.afpb.study import run as ablation  # noqa: E402
+from occluded_datasets.afpb.study.outcome import outcome  # noqa: E402
+from occluded_datasets.afpb.study.run import Ablation, Plan, ablate  # noqa: E402
 from occluded_datasets.afpb.training import train  # noqa: E402
 from occluded_datasets.benchmark import Benchmark, find_benchmark, make, parts_of  # noqa: E402
 from occluded_datasets.errors import UsageError  # noqa: E402

@@ -12,8 +12,9 @@ from storekit import places_of, small
 
 from occluded_datasets.errors import InputError
 from occluded_datasets.manifest import Manifest, pictures_of
-from occluded_datasets.occlusion import Pool, Recipe, simulator
-from occluded_datasets.occlusion.pool import Source
+from occluded_datasets.occlusion import Pool, Recipe
+from occluded_datasets.occlusion.engine import simulator
+from occluded_datasets.occlusion.sources.pool import Source
 from occluded_datasets.store import Store
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")

@@ -26,7 +26,7 @@ KILLS = int(os.environ.get("OCCREID_KILLS", "5"))
 def test_the_same_folder_for_any_workers(source: Manifest, tmp_path: Path, preset: str) -> None:
     """0, 1, 2 and 4 workers, processes, and any order of the source's rows write the same bytes."""
     if preset == "mixed":
-        pytest.importorskip("occluded_datasets.occlusion.bank")
+        pytest.importorskip("occluded_datasets.occlusion.sources.bank")
     shuffled = source.with_rows(source.frame.sample(frac=1, random_state=3))
     found = []
     for number, options in enumerate([{"workers": 0}, {"workers": 1}, {"workers": 2}, {"workers": 4}, {}]):

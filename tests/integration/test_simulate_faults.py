@@ -22,7 +22,8 @@ import occluded_datasets as od
 from occluded_datasets.errors import InputError, StorageError, UnsafeNameError, UsageError
 from occluded_datasets.images import decode, encode
 from occluded_datasets.manifest import Manifest, verify
-from occluded_datasets.occlusion import Recipe, replay, simulate, versions
+from occluded_datasets.occlusion import Recipe, replay, simulate
+from occluded_datasets.occlusion.sets import render as versions
 
 KILLS = int(os.environ.get("OCCREID_KILLS", "5"))
 
@@ -100,7 +101,7 @@ def test_what_vanishes_is_made_again(source: Manifest, tmp_path: Path, monkeypat
 
     for damage in ("remove", "empty", "mask", "rows", "link"):
         with monkeypatch.context() as patched:
-            patched.setattr("occluded_datasets.occlusion.simulation.table_of", stop)
+            patched.setattr("occluded_datasets.occlusion.sets.simulate.table_of", stop)
             with pytest.raises(KeyboardInterrupt):
                 simulate(source, out, recipe="noise", seed=7)
         staging = out / ".simulating"

@@ -11,8 +11,8 @@ import numpy as np
 from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.images import encode
 from occluded_datasets.occlusion import Pool
-from occluded_datasets.occlusion.occluders import cut
-from occluded_datasets.occlusion.pool import Source
+from occluded_datasets.occlusion.sources.occluders import cut
+from occluded_datasets.occlusion.sources.pool import Source
 
 KINDS = ("car", "bicycle", "bench", "umbrella", "bag", "bush", "pole", "board", "person")
 SHAPES = ((200, 300), (150, 220), (37, 53), (300, 200), (400, 31), (64, 64), (9, 11), (17, 300))

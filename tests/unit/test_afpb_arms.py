@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from occluded_datasets.afpb.arms import ARMS, arm_of, arms_of, contrasts_of
 from occluded_datasets.afpb.config import Config
+from occluded_datasets.afpb.study.arms import ARMS, arm_of, arms_of, contrasts_of
 from occluded_datasets.errors import UnknownNameError, UsageError
 
 

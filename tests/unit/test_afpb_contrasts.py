@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occluded_datasets.afpb.contrasts import by_identity, by_seed, holm, interval, over_seeds, t_quantile, t_two_sided
+from occluded_datasets.afpb.study.contrasts import (
+    by_identity,
+    by_seed,
+    holm,
+    interval,
+    over_seeds,
+    t_quantile,
+    t_two_sided,
+)
 
 
 def table(values: np.ndarray, pid: np.ndarray) -> pd.DataFrame:

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from occluded_datasets.afpb.outcome import _levels
-from occluded_datasets.afpb.tables import markdown
+from occluded_datasets.afpb.study.outcome import _levels
+from occluded_datasets.afpb.study.tables import markdown
 from occluded_datasets.benchmark import find_benchmark
 
 AP = {"clean": 0.8, "noise/10": 0.6, "noise/20": 0.4, "self-background/10": 0.2, "person/10": 0.0}

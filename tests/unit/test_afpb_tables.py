@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from occluded_datasets.afpb.contrasts import over_seeds
-from occluded_datasets.afpb.tables import markdown
+from occluded_datasets.afpb.study.contrasts import over_seeds
+from occluded_datasets.afpb.study.tables import markdown
 
 torch = pytest.importorskip("torch")
 
-from occluded_datasets.afpb.outcome import corrected  # noqa: E402 - after torch is known to be there
+from occluded_datasets.afpb.study.outcome import corrected  # noqa: E402 - after torch is known to be there
 
 DOCS = Path(__file__).parents[2] / "docs"
 QUANTILE = 4.303

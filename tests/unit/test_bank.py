@@ -18,9 +18,9 @@ from occluded_datasets.errors import BankError
 from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.images import decode, decode_rgba, encode
 from occluded_datasets.manifest import read
-from occluded_datasets.occlusion.bank import Bank
-from occluded_datasets.occlusion.bank_build import build_bank, write_drawn_bank
-from occluded_datasets.occlusion.pyramid import LONGEST, MOST_PIXELS, base_level, level_sizes, pyramid, trimmed
+from occluded_datasets.occlusion.sources.bank import Bank
+from occluded_datasets.occlusion.sources.bank_build import build_bank, write_drawn_bank
+from occluded_datasets.occlusion.sources.pyramid import LONGEST, MOST_PIXELS, base_level, level_sizes, pyramid, trimmed
 from occluded_datasets.prepare import build
 from occluded_datasets.twin import twin
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import occluded_datasets as od
-from occluded_datasets.benchmark import (
+from occluded_datasets.benchmark import (  # fmt: skip
     PACKAGE,
     UNVERIFIED,
     Benchmark,
@@ -24,7 +24,7 @@ from occluded_datasets.benchmark import (
     published_rows,
     rows_text,
     score,
-)  # fmt: skip
+)
 from occluded_datasets.errors import IncompleteError, ProtocolError, UnknownNameError, UsageError
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.twin import twin
@@ -121,7 +121,7 @@ def test_a_benchmark_is_made_verified_and_scored(source: Manifest, tmp_path: Pat
     givers = source.frame.set_index("image_id").loc[person["occluders"], "pid"]
     assert not set(givers) & set(person["pid"])
     assert set(givers) <= set(parts_of(small(), source).train["pid"])
-    from occluded_datasets.evaluation.featurefile import read_features
+    from occluded_datasets.evaluation.feature_file import read_features
     from occluded_datasets.features import extract
 
     features: dict[str, Any] = {}

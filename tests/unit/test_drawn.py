@@ -16,7 +16,7 @@ from occluded_datasets.drawn.dice import Keyed
 from occluded_datasets.drawn.paint import clouds
 from occluded_datasets.drawn.prop import ExactSheet, poly, sheet
 from occluded_datasets.drawn.things import THINGS, things
-from occluded_datasets.occlusion.bank import Bank
+from occluded_datasets.occlusion.sources.bank import Bank
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = "878bd50a047b274249b42846adc83be095b4852c6d16042631ff13ede70dd454"
@@ -31,7 +31,7 @@ def test_the_drawn_bank_is_the_one_that_recipes_name() -> None:
 
 def test_another_process_draws_the_same_bank() -> None:
     """Whatever the hash seed, the threads and the kernels OpenCV was built with."""
-    code = "from occluded_datasets.occlusion.bank import Bank; print(Bank.drawn().hash)"
+    code = "from occluded_datasets.occlusion.sources.bank import Bank; print(Bank.drawn().hash)"
     env = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": str(ROOT), "OPENCV_IPP": "disabled"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == GOLDEN

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occluded_datasets.errors import UsageError
-from occluded_datasets.evaluation import exact
-from occluded_datasets.evaluation.distances import FeatureSource, MatrixSource
-from occluded_datasets.evaluation.measures import Rows, measure
+from occluded_datasets.evaluation.scoring import exact
+from occluded_datasets.evaluation.scoring.metrics import Rows, measure
+from occluded_datasets.evaluation.scoring.similarity import FeatureSource, MatrixSource
 
 
 def source(probe: Any, gallery: Any, distance: str = "cosine", seen: tuple[Any, Any] | None = None) -> FeatureSource:

@@ -10,8 +10,9 @@ import pytest
 
 import occluded_datasets as od
 from occluded_datasets.errors import FeatureError
-from occluded_datasets.evaluation import FeatureFile, ranking
-from occluded_datasets.evaluation.statistics import resamples
+from occluded_datasets.evaluation import FeatureFile
+from occluded_datasets.evaluation.scoring import counts as ranking
+from occluded_datasets.evaluation.scoring.statistics import resamples
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import Protocol, find_protocol
 

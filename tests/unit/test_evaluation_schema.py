@@ -12,8 +12,8 @@ import pytest
 import occluded_datasets as od
 from occluded_datasets.errors import RecordError, UnknownNameError, UsageError
 from occluded_datasets.evaluation import CONDITIONS, FIELDS, FeatureFile, check_record
-from occluded_datasets.evaluation.record import canonical
-from occluded_datasets.evaluation.scores import RANKS
+from occluded_datasets.evaluation.record.digests.digests import canonical
+from occluded_datasets.evaluation.scoring.ap_cmc import RANKS
 from occluded_datasets.manifest import Manifest
 
 Make = Callable[..., Manifest]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from occluded_datasets.evaluation.distances import MatrixSource
-from occluded_datasets.evaluation.matching import Labels, pointer_of, relate
-from occluded_datasets.evaluation.ranking import Plan, count
-from occluded_datasets.evaluation.scores import RANKS, judge
+from occluded_datasets.evaluation.scoring.ap_cmc import RANKS, judge
+from occluded_datasets.evaluation.scoring.counts import Plan, count
+from occluded_datasets.evaluation.scoring.matching import Labels, pointer_of, relate
+from occluded_datasets.evaluation.scoring.similarity import MatrixSource
 
 
 def ranked(hits: str) -> Any:

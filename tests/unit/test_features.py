@@ -20,7 +20,7 @@ from featurekit import ROWS, Network, eleven, sha256
 
 from occluded_datasets import errors, features
 from occluded_datasets._version import __version__
-from occluded_datasets.evaluation.featurefile import read_features
+from occluded_datasets.evaluation.feature_file import read_features
 from occluded_datasets.features import Histogram, extract, reading, work
 from occluded_datasets.images import encode
 from occluded_datasets.manifest import Manifest

@@ -14,7 +14,7 @@ import pytest
 from featurekit import ROWS, eleven, sha256
 
 from occluded_datasets import errors, features
-from occluded_datasets.evaluation.featurefile import read_features
+from occluded_datasets.evaluation.feature_file import read_features
 from occluded_datasets.features import extract, extractor, onnx_file, reading
 from occluded_datasets.manifest import Manifest
 

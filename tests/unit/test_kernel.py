@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from occlusionkit import bank, blob, picture, pool
 
-from occluded_datasets.occlusion import Recipe, Simulator, blend, simulator
-from occluded_datasets.occlusion.fitting import Canvas, silhouette
-from occluded_datasets.occlusion.placement import Box, Place
+from occluded_datasets.occlusion import Recipe, Simulator, blend
+from occluded_datasets.occlusion.engine import simulator
+from occluded_datasets.occlusion.engine.fitting import Canvas, silhouette
+from occluded_datasets.occlusion.recipes.placement import Box, Place
 
 CASES = {
     "bank": {"occluder": "bank", "fraction": [0.05, 0.6]},
@@ -29,7 +30,7 @@ CASES = {
 def kernel() -> Any:
     """Return the kernel, or skip."""
     pytest.importorskip("numba")
-    from occluded_datasets.occlusion import kernel
+    from occluded_datasets.occlusion.engine import compiled as kernel
 
     return kernel
 
@@ -127,8 +128,8 @@ def test_a_simulator_never_shows_which_one_it_used(
 def test_without_numba_the_plain_code_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where numba cannot be imported there is no kernel, and a simulator says nothing about it."""
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "occluded_datasets.occlusion.kernel", raising=False)
-    monkeypatch.delattr("occluded_datasets.occlusion.kernel", raising=False)
+    monkeypatch.delitem(sys.modules, "occluded_datasets.occlusion.engine.compiled", raising=False)
+    monkeypatch.delattr("occluded_datasets.occlusion.engine.compiled", raising=False)
     monkeypatch.setattr(simulator, "PATIENCE", 0)
     simulator._kernel.cache_clear()
     try:

@@ -17,8 +17,9 @@ STEPS = (
     "scan layouts",
     "manifest",
     "protocol occlusion store people",
-    "evaluation",
-    "acquire exporters audit features twin",
+    "evaluation splitting",
+    "literature",
+    "acquire exporters features twin",
     "report prepare doctor benchmark",
     "library",
     "demo",
@@ -28,6 +29,34 @@ STEPS = (
 )
 STEP = {room: number for number, rooms in enumerate(STEPS) for room in rooms.split()}
 FREE = {"_version", "manifests"}
+INSIDE = {
+    "occlusion": ("recipes", "blend", "sources", "engine", "sets training"),
+    "evaluation": ("scoring", "feature_file", "record", "align", "audit", "evaluate"),
+    "afpb": (
+        "config losses ranks",
+        "backbones",
+        "model",
+        "data",
+        "inputs",
+        "runs",
+        "log",
+        "evaluation training",
+        "study",
+        "saliency",
+    ),
+    "torch": (
+        "buffers images labels shared kernel ahead",
+        "rows",
+        "datasets",
+        "held",
+        "groups normalizing",
+        "occlusion",
+        "samplers",
+        "loading",
+        "features bridges",
+    ),
+}
+"""The order inside the rooms that have rooms of their own; what is not named here is free of it."""
 SOURCES = sorted([*(ROOT / PACKAGE).rglob("*.py"), *(ROOT / "cli").rglob("*.py")])
 
 
@@ -86,6 +115,22 @@ def test_every_room_has_its_step() -> None:
 def test_imports_go_left_only() -> None:
     """No room imports one of its own step or of a later one."""
     assert offenders([edge for edge in EDGES if broken(edge[0], edge[2])]) == []
+
+
+@pytest.mark.parametrize("room", INSIDE)
+def test_imports_go_left_inside_a_room(room: str) -> None:
+    """A room with rooms of its own has an order too: none imports one of its own step or of a later one."""
+    step = {inner: number for number, names in enumerate(INSIDE[room]) for inner in names.split()}
+    own = [path for path in ROOMS if module_of(path)[1] == room and len(module_of(path)) > 2]
+    inner = {module_of(path)[2] for path in own} - {"__init__"}
+    assert inner == set(step)
+    wrong = []
+    for path, line, name in EDGES:
+        here, there = module_of(path)[2:], name.split(".")[1:]
+        within = path in own and here != ["__init__"] and there[:1] == [room] and there[1:2] != []
+        if within and there[1] in step and here[0] != there[1] and step[there[1]] >= step[here[0]]:
+            wrong.append((path, line, name))
+    assert offenders(wrong) == []
 
 
 def test_dataset_files_import_only_the_spec() -> None:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from occluded_datasets.errors import FeatureError, InputError, ProtocolError, UnknownNameError, UsageError
-from occluded_datasets.evaluation.distances import MatrixSource
-from occluded_datasets.evaluation.featurefile import FeatureFile, Matrix
-from occluded_datasets.evaluation.loader_rules import LOADERS, NO_LOADER, LoaderRule
-from occluded_datasets.evaluation.loader_scores import Numbers, average_precision, rank
-from occluded_datasets.evaluation.loaders import cameras, describe, effect, require, rows, rules, score, unscored
+from occluded_datasets.evaluation.feature_file import FeatureFile, Matrix
+from occluded_datasets.evaluation.scoring.similarity import MatrixSource
+from occluded_datasets.literature.loader_rules import LOADERS, NO_LOADER, LoaderRule
+from occluded_datasets.literature.loader_scores import Numbers, average_precision, rank
+from occluded_datasets.literature.loaders import cameras, describe, effect, require, rows, rules, score, unscored
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import find_protocol, split
 

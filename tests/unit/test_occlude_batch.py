@@ -54,7 +54,7 @@ def test_nobody_occludes_himself(pool: Pool) -> None:
 def test_a_batch_of_tensors_has_the_bytes_of_numpy(preset: str, torch: Any, pool: Pool) -> None:
     """Every preset, both memory formats, keys given or not: images, masks and records are those of the simulator."""
     if preset in ("bank", "mixed"):
-        pytest.importorskip("occluded_datasets.occlusion.bank", reason="there is no bank yet")
+        pytest.importorskip("occluded_datasets.occlusion.sources.bank", reason="there is no bank yet")
     pictures = np.stack([one for own in pool.people.values() for one in map(pool.pixels, own[:2])])
     keys = [pixel_digest(one) for one in pictures]
     options = {"copies": list(range(len(keys))), "occurrences": 2, "pids": [pool.pids[0]] * len(keys)}

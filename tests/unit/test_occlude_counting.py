@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from occluded_datasets.errors import StorageError, UsageError
-from occluded_datasets.occlusion import counting
-from occluded_datasets.occlusion.counting import Tally
+from occluded_datasets.occlusion.training import visits as counting
+from occluded_datasets.occlusion.training.visits import Tally
 
 
 def count(tally: Tally, keys: list[int], queue: Any) -> None:

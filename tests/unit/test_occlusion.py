@@ -14,12 +14,12 @@ from occluded_datasets.errors import InputError, UsageError
 from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.images import encode
 from occluded_datasets.occlusion import Pool, Recipe, Simulator, presets
-from occluded_datasets.occlusion.bank import Cutout
-from occluded_datasets.occlusion.keyed import PPM, Key
-from occluded_datasets.occlusion.occluders import CONTENT, cut
-from occluded_datasets.occlusion.placement import named_priors, parse_prior, place
-from occluded_datasets.occlusion.pool import Source
-from occluded_datasets.occlusion.recipe import OCCLUDERS, POOLED
+from occluded_datasets.occlusion.recipes.keys import PPM, Key
+from occluded_datasets.occlusion.recipes.placement import named_priors, parse_prior, place
+from occluded_datasets.occlusion.recipes.recipe import OCCLUDERS, POOLED
+from occluded_datasets.occlusion.sources.bank import Cutout
+from occluded_datasets.occlusion.sources.occluders import CONTENT, cut
+from occluded_datasets.occlusion.sources.pool import Source
 
 RECTANGLES = sorted(set(CONTENT) - set(POOLED) - {"random-erasing"})
 PRIORS = sorted(named_priors())

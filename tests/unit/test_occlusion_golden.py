@@ -12,8 +12,8 @@ from occlusionkit import bank, blob, picture, pool
 
 from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.occlusion import Recipe, Simulator, presets
-from occluded_datasets.occlusion.placement import named_priors
-from occluded_datasets.occlusion.recipe import OCCLUDERS
+from occluded_datasets.occlusion.recipes.placement import named_priors
+from occluded_datasets.occlusion.recipes.recipe import OCCLUDERS
 
 SIZES = ((128, 64), (103, 37))
 ROWS = """

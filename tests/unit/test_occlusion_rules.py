@@ -13,8 +13,8 @@ import pytest
 from occluded_datasets.errors import InputError, OccludedDatasetsError, UnknownNameError, UsageError
 from occluded_datasets.occlusion import Recipe, presets
 from occluded_datasets.occlusion.blend import divided, over, premultiplied
-from occluded_datasets.occlusion.keyed import Key, below, between, choose
-from occluded_datasets.occlusion.placement import Box, named_priors, parse_prior, place, sized, stood
+from occluded_datasets.occlusion.recipes.keys import Key, below, between, choose
+from occluded_datasets.occlusion.recipes.placement import Box, named_priors, parse_prior, place, sized, stood
 
 
 def test_words_are_the_documented_hash() -> None:

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from occluded_datasets import build, catalog, evaluate, load
 from occluded_datasets.cli.app import group
 from occluded_datasets.errors import ManifestError
-from occluded_datasets.evaluation import published as room
-from occluded_datasets.evaluation.published import CERTAINTIES, UNSTATED, beside, published
+from occluded_datasets.literature import published as room
+from occluded_datasets.literature.published import CERTAINTIES, UNSTATED, beside, published
 from occluded_datasets.manifest.claims import OTHER_PIXELS
 from occluded_datasets.protocol import protocols
 from occluded_datasets.twin import twin

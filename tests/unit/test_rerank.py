@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occluded_datasets.errors import InputError, UsageError
-from occluded_datasets.evaluation import rerank
-from occluded_datasets.evaluation.rerank import k_reciprocal
+from occluded_datasets.evaluation.scoring import k_reciprocal as rerank
+from occluded_datasets.evaluation.scoring.k_reciprocal import k_reciprocal
 
 BENCH = Path(__file__).parents[1] / "benchmarks" / "bench_rerank.py"
 

@@ -1,0 +1,1 @@
+"""Which pixels the largest identity logit depends on, drawn and measured."""

@@ -1,0 +1,1 @@
+"""Ablations: arms over seeds, their scores side by side."""

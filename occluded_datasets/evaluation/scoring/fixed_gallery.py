@@ -1,0 +1,80 @@
+"""Scores of a protocol in which every probe meets the whole gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .ap_cmc import Judged, chance, judge
+from .counts import Plan, count
+from .exact import Array
+from .matching import Relations, pointer_of
+from .similarity import Source
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out, before it is averaged.
+
+    Parameters
+    ----------
+    judged : Judged
+        Scores of the decisions that could be made; by draw first where there are draws.
+    decision : numpy.ndarray
+        Which probe (or, for sets, which identity) each entry is of.
+    draw : numpy.ndarray
+        Which draw.
+    decisions, draws : int
+        How many probes (or identities) and draws there are.
+    chance : numpy.ndarray
+        AP and rank-1 of each entry where the gallery is in random order, (entries, 2).
+    cameras : tuple, optional
+        Scores by probe and gallery camera: expected values' `Judged`, the probe and the camera of each.
+    """
+
+    judged: Judged
+    decision: Array
+    draw: Array
+    decisions: int
+    draws: int
+    chance: Array
+    cameras: tuple[Judged, Array, Array] | None = None
+
+
+def score_whole(
+    source: Source,
+    relations: Relations,
+    camera: Array | None,
+    block: int | None,
+    threads: int | None,
+) -> Outcome:
+    """Return the scores of all probes that have a true match left.
+
+    Parameters
+    ----------
+    source : Source
+        Its gallery in order of camera, where `camera` is given.
+    relations : Relations
+        True matches and removed pairs.
+    camera : numpy.ndarray, optional
+        (gallery,), ascending: also score by the camera of the match.
+    """
+    edges: tuple[int, ...] = ()
+    if camera is not None:
+        edges = (*np.flatnonzero(np.diff(camera, prepend=camera[0] - 1)).tolist(), len(camera))
+    pointer = pointer_of(relations.match_probe, source.probes)
+    plan = Plan(pointer, relations.match_column, relations.hidden_probe, relations.hidden_column, edges)
+    counts = count(source, plan, block, threads)
+    answered = np.flatnonzero(np.diff(pointer))
+    judged = judge(np.append(pointer[answered], pointer[-1]), counts.nearer, counts.equal)
+    outcome: dict[str, Any] = {}
+    if camera is not None and counts.nearer_own is not None and counts.equal_own is not None:
+        both = np.stack([plan.probe, camera[plan.column]])
+        start = np.flatnonzero(np.diff(both, axis=1, prepend=-2).any(axis=0))
+        own = judge(np.append(start, both.shape[1]), counts.nearer_own, counts.equal_own)
+        outcome["cameras"] = (own, both[0, start], both[1, start])
+    hidden = np.bincount(relations.hidden_probe, minlength=source.probes)
+    level = chance(np.diff(pointer)[answered], source.gallery - hidden[answered])
+    return Outcome(judged, answered, np.zeros(len(answered), np.int64), source.probes, 1, level, **outcome)

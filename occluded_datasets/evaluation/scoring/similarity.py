@@ -1,0 +1,134 @@
+"""Similarities of probe and gallery pictures, whatever they come from: larger is nearer."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from .exact import Array, rounded
+from .metrics import Measure, Rows, Side, measure
+
+__all__ = ["FeatureSource", "MatrixSource", "Measure", "Rows", "Side", "Source", "measure"]
+
+TILE = 1 << 24  # values of a prepared stretch of the gallery: 128 MiB
+_PAIRS = 1 << 20
+
+
+class Source(Protocol):
+    """Where similarities come from: larger is nearer. A tile is a prepared stretch of the gallery."""
+
+    probes: int
+    gallery: int
+
+    def step(self) -> int:
+        """Return how many gallery pictures a tile holds at most."""
+        ...
+
+    def tile(self, start: int, stop: int) -> Any:
+        """Return a prepared stretch of the gallery."""
+        ...
+
+    def block(self, tile: Any, start: int, stop: int) -> Array:
+        """Return a fresh array (probes of the stretch, pictures of the tile)."""
+        ...
+
+    def pairs(self, tile: Any, probe: Array, column: Array) -> Array:
+        """Return the similarity of some probes to some pictures of the tile, counted from its first."""
+        ...
+
+
+class FeatureSource:
+    """Similarities of features in whole steps, int32.
+
+    Examples
+    --------
+    >>> values = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+    >>> probe, gallery = Rows(values, np.array([0])), Rows(values, np.array([1, 2]))
+    >>> source = FeatureSource(measure("cosine", (probe, gallery)), probe, gallery)
+    >>> source.block(source.tile(0, 2), 0, 1).tolist()
+    [[0, 707106781]]
+    """
+
+    def __init__(self, measure: Measure, probe: Rows, gallery: Rows) -> None:
+        self.measure, self.rows = measure, gallery
+        self.side = measure.side(*probe.part(0, len(probe)), probe=True)
+        self.probes, self.gallery = len(probe), len(gallery)
+        self.width: int = self.side.operand.shape[1]
+
+    def step(self) -> int:
+        """Return how many gallery pictures a tile of 128 MiB holds, at most 16,384."""
+        return max(256, min(16384, TILE // self.width))
+
+    def tile(self, start: int, stop: int) -> Side:
+        """Return a prepared stretch of the gallery."""
+        return self.measure.side(*self.rows.part(start, stop), probe=False)
+
+    def block(self, tile: Side, start: int, stop: int) -> Array:
+        """Return similarities in steps, (probes, pictures) int32."""
+        own = self.side.take(slice(start, stop))
+        values = self.measure.product(own, tile, pairs=False)
+        return rounded(values, self.measure.bound, lambda p, g: self._exactly(own, tile, p, g))
+
+    def pairs(self, tile: Side, probe: Array, column: Array) -> Array:
+        """Return similarities in steps, (pairs,) int32."""
+        out = np.empty(len(probe), np.int32)
+        step = max(1, _PAIRS // self.width)
+        for start in range(0, len(probe), step):
+            out[start : start + step] = self._row_by_row(
+                tile, probe[start : start + step], column[start : start + step]
+            )
+        return out
+
+    def _row_by_row(self, tile: Side, probe: Array, column: Array) -> Array:
+        values = self.measure.product(self.side.fast(probe), tile.fast(column), pairs=True)[:, None]
+        return rounded(
+            values, self.measure.bound, lambda row, _: self._exactly(self.side, tile, probe[row], column[row])
+        )[:, 0]
+
+    def _exactly(self, a: Side, b: Side, row: Array, column: Array) -> list[int]:
+        return self.measure.exactly(a.take(row), b.take(column))
+
+
+class MatrixSource:
+    """Similarities as a matrix gives them: neither rounded nor changed, but for the sign of a distance.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (rows, columns), float or integer.
+    row, column : numpy.ndarray
+        Which rows the probes are, which columns the gallery pictures.
+    smaller_is_nearer : bool
+        Whether it holds distances.
+    """
+
+    def __init__(self, values: Array, row: Array, column: Array, smaller_is_nearer: bool) -> None:
+        self.values, self.row, self.column = values, row, column
+        self.smaller_is_nearer = smaller_is_nearer
+        self.probes, self.gallery = len(row), len(column)
+        self._straight = np.array_equal(column, np.arange(values.shape[1]))
+
+    def step(self) -> int:
+        """Return how many columns are taken at once."""
+        return 1 << 20
+
+    def tile(self, start: int, stop: int) -> slice:
+        """Return the stretch itself."""
+        return slice(start, stop)
+
+    def block(self, tile: slice, start: int, stop: int) -> Array:
+        """Return similarities, (probes, columns) of the matrix's own type, or the next larger signed one."""
+        own = self.values[self.row[start:stop]]
+        return self._signed(own[:, tile] if self._straight else own[:, self.column[tile]])
+
+    def pairs(self, tile: slice, probe: Array, column: Array) -> Array:
+        """Return similarities, (pairs,)."""
+        return self._signed(self.values[self.row[probe], self.column[tile.start + column]])
+
+    def _signed(self, values: Array) -> Array:
+        if values.dtype.kind in "iu":
+            values = values.astype(np.int64)
+        elif values.dtype.itemsize == 2:
+            values = values.astype(np.float32)
+        return np.negative(values, out=values) if self.smaller_is_nearer else values

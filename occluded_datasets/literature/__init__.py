@@ -1,0 +1,1 @@
+"""What others report, and what their loaders make of the sets. No score of ours imports it."""

@@ -1,0 +1,1 @@
+"""One image and a recipe to the occluded image, its mask and its record."""

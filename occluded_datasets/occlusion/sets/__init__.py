@@ -1,0 +1,1 @@
+"""Simulated sets on disk: written by simulate, rebuilt by replay."""

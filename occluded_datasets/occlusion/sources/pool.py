@@ -1,0 +1,179 @@
+"""The training pictures that occluders are cut from, kept apart from every test identity."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors import InputError, UsageError
+from ...hashing import file_digests, merge_digests
+from ...manifest import NOBODY, Picture, read_picture
+from ...paths import contained
+from ..blend import SOLID
+from ..recipes.keys import below
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from ...manifest import Manifest
+
+KEPT = 256
+"""Decoded pictures that a process remembers."""
+
+
+class Source(NamedTuple):
+    """One picture that may occlude others."""
+
+    image_id: str
+    pid: int
+    file: str
+    sha256: str
+    pixel_sha256: str
+    mask: str = ""
+    mask_sha256: str = ""
+
+
+@dataclass
+class Pool:
+    """Pictures of training identities, and a keyed choice among the other people's.
+
+    Parameters
+    ----------
+    dataset : str
+        The set that the identities are of. Equal numbers never occlude each other, of whatever set: sets that are made
+        of one another share them.
+    people : mapping of int to sequence of Source
+        Pictures by identity.
+    """
+
+    dataset: str
+    people: Mapping[int, Sequence[Source]]
+    pids: tuple[int, ...] = field(init=False)
+    hash: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pids = tuple(sorted(self.people))
+        rows = (
+            "|".join(filter(None, (str(pid), one.pixel_sha256, one.mask_sha256)))
+            for pid in self.pids
+            for one in self.people[pid]
+        )
+        self.hash = merge_digests(hashlib.sha256(row.encode()).digest() for row in rows)
+
+    @classmethod
+    def of(cls, manifest: Manifest, masks: Path | None = None, rows: pd.DataFrame | None = None) -> Pool:
+        """Return the pool of a manifest's training rows.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            Rows with body ``full`` are taken, junk and distractors never.
+        masks : Path, optional
+            A folder with the mask of each picture: its path with the suffix ``.png``. Rows without one are left out.
+        rows : pandas.DataFrame, optional
+            The rows of the manifest that are trained on; by default those of split ``train``.
+
+        Raises
+        ------
+        UsageError
+            If no row may give an occluder.
+        """
+        frame = manifest.frame[manifest.frame["split"] == "train"] if rows is None else rows
+        rows = frame[(frame["body"] == "full") & ~frame["role"].isin(NOBODY)]
+        people: dict[int, list[Source]] = {}
+        names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
+        cells = zip(*(rows[name] for name in names), strict=True)
+        for image_id, pid, root, path, sha256, pixels in cells:
+            mask = mask_of(masks, path) if masks else None
+            if mask is None or mask.is_file():
+                place = str(contained(manifest.root(root), path))
+                said = (str(mask), file_digests(mask)[0]) if mask else ("", "")
+                source = Source(image_id, int(pid), place, sha256, pixels, *said)
+                people.setdefault(int(pid), []).append(source)
+        if len(people) < 2:
+            raise UsageError(
+                f"{manifest.dataset}: no occluders can be cut from this manifest.",
+                f"Expected full-body training rows of two identities or more, found {len(people)} identities"
+                + (f" with masks in {masks}." if masks else "."),
+                "name a set with a training part: --pool MANIFEST",
+            )
+        order = {pid: sorted(own, key=lambda one: (one.pixel_sha256, one.image_id)) for pid, own in people.items()}
+        return cls(manifest.dataset, order)
+
+    def pick(self, person: int, picture: int, pid: int | None) -> Source:
+        """Return a picture of an identity other than `pid`, from two words: who, and which of theirs."""
+        count = len(self.pids)
+        own = self._place(pid)
+        at = below(person, count - (own is not None))
+        if own is not None and at >= own:
+            at += 1
+        pictures = self.people[self.pids[at]]
+        return pictures[below(picture, len(pictures))]
+
+    def _place(self, pid: int | None) -> int | None:
+        if pid is None or pid not in self.people:
+            return None
+        return bisect_left(self.pids, pid)
+
+    def pixels(self, source: Source) -> npt.NDArray[np.uint8]:
+        """Return the picture, shape (H, W, 3), checked against its hash.
+
+        Raises
+        ------
+        InputError
+            If the file is gone or is not the one of the manifest.
+        """
+        return remembered(source.image_id, source.file, source.sha256)
+
+
+def mask_of(masks: Path, path: str) -> Path:
+    """Return where the mask of a row's picture is: its path as a ``.png``, or that without the leading ``raw/``.
+
+    Examples
+    --------
+    >>> mask_of(Path("masks"), "raw/train/0002_c1.jpg").as_posix()
+    'masks/train/0002_c1.png'
+    """
+    whole = (masks / path).with_suffix(".png")
+    # A twin's masks lie as in its raw tree, which a build puts below raw/.
+    return whole if whole.is_file() else (masks / path.removeprefix("raw/")).with_suffix(".png")
+
+
+def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str) -> npt.NDArray[np.uint8]:
+    """Return the mask of a picture's person, shape (H, W) as `pixels`, 128 or more where it is.
+
+    Raises
+    ------
+    InputError
+        If it has another size, shows nobody, or is not the file that it was.
+    """
+    mask: npt.NDArray[np.uint8] = pixels_of(f"{image_id}, its mask", file, sha256).max(axis=2)
+    why = ""
+    if not (mask >= SOLID).any():
+        why = f"It shows nobody: expected 255 where the person is, found {mask.max()} at most."
+    if mask.shape != pixels.shape[:2]:
+        found, expected = (f"{size[1]}x{size[0]}" for size in (mask.shape, pixels.shape[:2]))
+        why = f"Expected {expected} pixels, found {found}."
+    if why:
+        raise InputError(f"{image_id}: {file} is not the mask of this picture.", why, "make the masks again")
+    return mask
+
+
+def pixels_of(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
+    """Return a picture's pixels, shape (H, W, 3), read-only, sure that its file has this sha256."""
+    pixels = read_picture(Picture(image_id, file, sha256))
+    pixels.flags.writeable = False
+    return pixels
+
+
+@lru_cache(maxsize=KEPT)
+def remembered(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
+    """Return what `pixels_of` does, the last ones from memory."""
+    return pixels_of(image_id, file, sha256)

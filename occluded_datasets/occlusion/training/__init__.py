@@ -1,0 +1,1 @@
+"""Occlusion as a transform: a simulator with an epoch and a counter of visits."""

@@ -1,0 +1,1 @@
+"""Occlusion in a PyTorch pipeline: transform, dataset, batch and pairs."""
