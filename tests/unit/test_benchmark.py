@@ -126,7 +126,7 @@ def test_a_benchmark_is_made_verified_and_scored(source: Manifest, tmp_path: Pat
 
     features: dict[str, Any] = {}
     for manifest in (source, simulated.with_rows(simulated.frame[simulated.frame["boxes"] != ""])):
-        read = read_features(extract(manifest, "histogram", tmp_path / "F.npz").path)
+        read = read_features(extract(manifest, "histogram", tmp_path / "F.npz", replace=True).path)
         features.update(zip(read.image_id, read.features, strict=True))
     done = score(small(), simulated, source, features, bootstrap=0)
     assert len(done.cells) == 18

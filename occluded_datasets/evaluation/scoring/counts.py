@@ -71,7 +71,7 @@ def count(source: Source, plan: Plan, block: int | None = None, threads: int | N
 
     Examples
     --------
-    >>> from .distances import MatrixSource
+    >>> from .similarity import MatrixSource
     >>> source = MatrixSource(np.array([[0.1, 0.5, 0.5, 0.9]]), np.arange(1), np.arange(4), True)
     >>> none = np.empty(0, np.int64)
     >>> counts = count(source, Plan(np.array([0, 2]), np.array([1, 3]), none, none))
