@@ -12,7 +12,7 @@ import click
 from occluded_datasets import catalog
 from occluded_datasets.cli.afpb import group as afpb
 from occluded_datasets.cli.app import group
-from occluded_datasets.evaluation.record.digests.schema import FIELDS, KINDS
+from occluded_datasets.evaluation.record.schema import FIELDS, KINDS
 from occluded_datasets.literature.loaders import LoaderRule, describe, rules, unscored
 from occluded_datasets.protocol import protocols
 
@@ -190,7 +190,20 @@ def scores_page() -> str:
     return f"{head}| field | what it holds | meaning |\n|---|---|---|\n" + "\n".join(rows) + tail
 
 
+def index_page() -> str:
+    """Return the index of the documentation with its list of decisions made anew."""
+    page = (FOLDER.parent / "README.md").read_text("utf-8")
+    head, _, rest = page.partition("each with its reason.\n\n")
+    tail = rest[rest.index("## Measured") :]
+    lines = []
+    for path in sorted((FOLDER.parent / "decisions").glob("*.md")):
+        title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ").replace(":", "", 1)
+        lines.append(f"- [{title}](decisions/{path.name})\n")
+    return f"{head}each with its reason.\n\n{''.join(lines)}\n{tail}"
+
+
 PAGES = {
+    "../README.md": index_page,
     "scores.md": scores_page,
     "cli.md": cli_page, "cli-afpb.md": afpb_page, "datasets.md": datasets_page, "how-loaders-differ.md": loaders_page,
     "../security.md": security_page,

@@ -18,8 +18,8 @@ pytest.importorskip("matplotlib")
 import occluded_datasets as od
 from occluded_datasets.afpb.config import Config
 from occluded_datasets.afpb.runs import open_run
-from occluded_datasets.afpb.saliency.run.maps import Way, maps_of
-from occluded_datasets.afpb.saliency.run.regions import choose
+from occluded_datasets.afpb.saliency.maps import Way, maps_of
+from occluded_datasets.afpb.saliency.regions import choose
 from occluded_datasets.afpb.training import train
 from occluded_datasets.images import decode_rgba
 from occluded_datasets.occlusion import simulate
@@ -145,7 +145,7 @@ def test_what_cannot_be_is_refused_before_a_map_is_made(
     (place / "runs/half").mkdir(exist_ok=True)
     (place / "runs/half/config.json").write_text(CONFIG.to_json())
     (place / "raw.txt").touch()
-    monkeypatch.setattr("occluded_datasets.afpb.saliency.run.maps_of", lambda *_: pytest.fail("a map was made"))
+    monkeypatch.setattr("occluded_datasets.afpb.saliency.maps_of", lambda *_: pytest.fail("a map was made"))
     code, out, err = saliency(*arguments)
     assert (code, out) == (2, "")
     assert "Traceback" not in err

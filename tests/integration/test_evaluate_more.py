@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import occluded_datasets as od
 from occluded_datasets.cli.app import group
 from occluded_datasets.evaluation.feature_file import write_features
-from occluded_datasets.evaluation.record.digests.figures import figures
+from occluded_datasets.evaluation.record.figures import figures
 from occluded_datasets.evaluation.scoring.k_reciprocal import k_reciprocal
 from occluded_datasets.twin import twin
 

@@ -15,9 +15,9 @@ import pandas as pd  # noqa: E402
 import occluded_datasets as od  # noqa: E402
 from occluded_datasets.afpb.config import Config  # noqa: E402
 from occluded_datasets.afpb.model import build  # noqa: E402
-from occluded_datasets.afpb.saliency.run.energy import AGAINST, DIFFERENCE, RUN, measure, measured, shares  # noqa: E402
-from occluded_datasets.afpb.saliency.run.maps import GRAD_CAM, GRADIENT, Way, _maps, grad_cam, gradient, noise_of  # noqa: E402
-from occluded_datasets.afpb.saliency.run.regions import BODY, OCCLUDER, REST, choose, nearest, regions  # noqa: E402
+from occluded_datasets.afpb.saliency.energy import AGAINST, DIFFERENCE, RUN, measure, measured, shares  # noqa: E402
+from occluded_datasets.afpb.saliency.maps import GRAD_CAM, GRADIENT, Way, _maps, grad_cam, gradient, noise_of  # noqa: E402
+from occluded_datasets.afpb.saliency.regions import BODY, OCCLUDER, REST, choose, nearest, regions  # noqa: E402
 from occluded_datasets.errors import InputError, OccludedDatasetsError, UsageError  # noqa: E402
 from occluded_datasets.images import encode  # noqa: E402
 from occluded_datasets.manifest import Manifest  # noqa: E402

@@ -17,7 +17,7 @@ from featurekit import ROWS, Network, eleven
 
 from occluded_datasets.errors import StorageError, UsageError
 from occluded_datasets.evaluation import Matrix, Score, write_features, write_matrix
-from occluded_datasets.evaluation.record.digests.outputs import FEATURES, PROBES, SCORE, kind_of
+from occluded_datasets.evaluation.record.outputs import FEATURES, PROBES, SCORE, kind_of
 from occluded_datasets.features import Histogram, extract
 from occluded_datasets.manifest import Manifest
 
