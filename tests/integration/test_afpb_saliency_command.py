@@ -145,7 +145,7 @@ def test_what_cannot_be_is_refused_before_a_map_is_made(
     (place / "runs/half").mkdir(exist_ok=True)
     (place / "runs/half/config.json").write_text(CONFIG.to_json())
     (place / "raw.txt").touch()
-    monkeypatch.setattr("occluded_datasets.afpb.saliency.maps_of", lambda *_: pytest.fail("a map was made"))
+    monkeypatch.setattr("occluded_datasets.afpb.saliency.run.maps_of", lambda *_: pytest.fail("a map was made"))
     code, out, err = saliency(*arguments)
     assert (code, out) == (2, "")
     assert "Traceback" not in err

@@ -14,7 +14,7 @@ import occluded_datasets as od
 from occluded_datasets.errors import RecordError, UnknownNameError
 from occluded_datasets.evaluation import CONDITIONS
 from occluded_datasets.evaluation.record.declared import declared, parse
-from occluded_datasets.evaluation.record.digests.digests import canonical, own_digest
+from occluded_datasets.evaluation.record.digests import canonical, own_digest
 from occluded_datasets.evaluation.scoring.statistics import resamples
 from occluded_datasets.manifest import Manifest
 

@@ -15,7 +15,7 @@ import pytest
 import occluded_datasets as od
 from occluded_datasets.errors import FeatureError
 from occluded_datasets.evaluation import FeatureFile, Matrix, read_any, read_features, write_features, write_matrix
-from occluded_datasets.evaluation.record.digests.digests import canonical
+from occluded_datasets.evaluation.record.digests import canonical
 from occluded_datasets.manifest import Manifest
 
 PLAIN = "transfer-all-occluded-probe"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import occluded_datasets as od
 from occluded_datasets.errors import FeatureError, ProtocolError
 from occluded_datasets.evaluation import FeatureFile, Matrix
-from occluded_datasets.evaluation.record.digests.digests import canonical, rows_sha256, sidecar
+from occluded_datasets.evaluation.record.digests import canonical, rows_sha256, sidecar
 from occluded_datasets.evaluation.scoring.statistics import resamples
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import Protocol, find_protocol, split

@@ -12,7 +12,7 @@ import pytest
 import occluded_datasets as od
 from occluded_datasets.errors import RecordError, UnknownNameError, UsageError
 from occluded_datasets.evaluation import CONDITIONS, FIELDS, FeatureFile, check_record
-from occluded_datasets.evaluation.record.digests.digests import canonical
+from occluded_datasets.evaluation.record.digests import canonical
 from occluded_datasets.evaluation.scoring.ap_cmc import RANKS
 from occluded_datasets.manifest import Manifest
 

@@ -12,7 +12,7 @@ import pytest
 
 import occluded_datasets as od
 from occluded_datasets.errors import FeatureError
-from occluded_datasets.evaluation.record.digests.digests import canonical
+from occluded_datasets.evaluation.record.digests import canonical
 from occluded_datasets.manifest import Manifest
 
 PLAIN = "transfer-all-occluded-probe"
