@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .shared import json_option, load_manifest, progress_bar, root_option, say, say_json
+from .shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SHOWN = 5
@@ -14,7 +14,7 @@ SHOWN = 5
 
 @click.command("replay")
 @click.argument("manifest")
-@click.option("--source", required=True, metavar="MANIFEST", help="The set it was made of.")
+@click.option("--clean", required=True, metavar="MANIFEST", help="The set that it was made of.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write the rebuilt set to this folder.")
 @click.option("--pool", metavar="MANIFEST", help="Where its occluders came from, if not from the source.")
 @click.option("--masks", type=FOLDER, help="Masks of the source's persons, if it was made with them.")
@@ -22,10 +22,11 @@ SHOWN = 5
 @click.option("--bank", type=FOLDER, help="The bank it was made with; else the drawn one.")
 @click.option("--workers", type=click.IntRange(0, 256), help="Threads; one a core by default.")
 @root_option
+@source_option
 @json_option
 def command(
     manifest: str,
-    source: str,
+    clean: str,
     out: Path | None,
     pool: str | None,
     masks: Path | None,
@@ -33,14 +34,15 @@ def command(
     bank: Path | None,
     workers: int | None,
     root: Path | None,
+    sources: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Rebuild the simulated set MANIFEST from its rows and the clean pictures: exit 0 if every pixel is the same.
 
     \b
     Example:
-      occreid-prepare replay occ/manifest.csv --source data/market-1501/manifest.csv
-      occreid-prepare replay rows/manifest.csv --source data/market-1501/manifest.csv --out pictures
+      occreid-prepare replay occ/manifest.csv --clean data/market-1501/manifest.csv
+      occreid-prepare replay rows/manifest.csv --clean data/market-1501/manifest.csv --out pictures
     """
     from ..occlusion import replay
 
@@ -51,8 +53,8 @@ def command(
         cutouts = Bank.open(bank)
     with progress_bar() as tell:
         found = replay(
-            load_manifest(manifest, root), load_manifest(source, root), out=out,
-            pool=load_manifest(pool, root) if pool else None, masks=masks, pool_masks=pool_masks, bank=cutouts,
+            load_manifest(manifest, root, sources), load_manifest(clean, root, sources), out=out,
+            pool=load_manifest(pool, root, sources) if pool else None, masks=masks, pool_masks=pool_masks, bank=cutouts,
             workers=workers, progress=lambda at, total: tell("replay", at, total),
         )  # fmt: skip
     if as_json:

@@ -206,4 +206,4 @@ def _print(done: Simulated, manifest: str, sheet: Path | None, more: str) -> Non
     say(f"  manifest    {done.manifest}{'  (unchanged)' if done.unchanged else ''}")
     if sheet:
         say(f"  sheet       {sheet}")
-    say(f"Next: occreid-prepare replay {shlex.quote(done.manifest)} --source {shlex.quote(manifest)}{more}")
+    say(f"Next: occreid-prepare replay {shlex.quote(done.manifest)} --clean {shlex.quote(manifest)}{more}")

@@ -51,7 +51,7 @@ def command(manifest: str, full: bool, root: Path | None, sources: tuple[str, ..
             way = "--from-parent" if loaded.header.get("roots") else "--raw"
             again = f"build {loaded.dataset} {way} PATH --replace"
             if loaded.dataset == "simulated":
-                again = f"replay {shlex.quote(manifest)} --source MANIFEST --out DIR"
+                again = f"replay {shlex.quote(manifest)} --clean MANIFEST --out DIR"
             say(f"Next: occreid-prepare {again}")
     click.get_current_context().exit(0 if result.ok else 1)
 

@@ -58,7 +58,7 @@ def occlusion_sheet(
     if rows.empty or simulated.path is None or simulated.header.get("recipe", {}).get("rows_only"):
         raise UsageError(
             f"{simulated.variant}: no occluded picture to show.", "A sheet needs a set whose pictures were written.",
-            "occreid-prepare replay MANIFEST --source SOURCE --out DIR",
+            "occreid-prepare replay MANIFEST --clean SOURCE --out DIR",
         )  # fmt: skip
     shown = rows.iloc[np.linspace(0, len(rows) - 1, min(pictures, len(rows))).astype(int)]
     lines = -(-len(shown) // columns)

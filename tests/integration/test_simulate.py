@@ -222,10 +222,10 @@ def test_the_commands(source: Manifest, tmp_path: Path, command: Callable[..., A
     assert ran.code == 0, ran.err
     assert ran.json()["pictures"] == 2 * len(source)
     assert decode((tmp_path / "sheet.png").read_bytes()).shape[0] > 1000
-    assert command("replay", out / "manifest.csv", "--source", path).code == 0
+    assert command("replay", out / "manifest.csv", "--clean", path).code == 0
     picture = next((out / "images").rglob("*.png"))
     picture.write_bytes(encode(np.zeros((128, 64, 3), np.uint8), ".png"))
-    ran = command("replay", out / "manifest.csv", "--source", path, "--json")
+    ran = command("replay", out / "manifest.csv", "--clean", path, "--json")
     assert ran.code == 1
     assert len(ran.json()["differing"]) == 1
 

@@ -49,7 +49,7 @@ def choose(manifest: Manifest, limit: int, seed: int = 0) -> Chosen:
     if isinstance(recipe, Mapping) and recipe.get("rows_only"):
         raise UsageError(
             f"{manifest.dataset} ({manifest.variant}): the set has rows alone.", "Expected its pictures and masks.",
-            "occreid-prepare replay MANIFEST --source MANIFEST --out DIR, which makes them",
+            "occreid-prepare replay MANIFEST --clean MANIFEST --out DIR, which makes them",
         )  # fmt: skip
     frame = manifest.frame
     kept = frame[~frame["role"].isin(NOBODY)]
@@ -123,7 +123,7 @@ def _records(rows: pd.DataFrame) -> list[dict[str, str]]:
 
 def _occluder(manifest: Manifest, row: Mapping[str, str], size: tuple[int, int]) -> Masks:
     path = contained(manifest.root(row["root"]), row["mask_path"])
-    mask = _read(path, row, "occreid-prepare replay MANIFEST --source MANIFEST says which pictures still hold")
+    mask = _read(path, row, "occreid-prepare replay MANIFEST --clean MANIFEST says which pictures still hold")
     found = pixel_digest(mask)
     if found != row["mask_sha256"]:
         raise InputError(
