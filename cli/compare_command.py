@@ -11,7 +11,7 @@ from .shared import json_option, say, say_json
 
 if TYPE_CHECKING:
     from ..evaluation import Comparison
-    from ..literature.published import Beside
+    from ..literature.published import PublishedMatch
 
 
 @click.command("compare")
@@ -62,10 +62,10 @@ def _print(result: Comparison) -> None:
 
 def _published(a: Path, as_json: bool) -> bool:
     from ..evaluation.record.compare import record_of
-    from ..literature.published import beside
+    from ..literature.published import match_published
 
     record = record_of(a)
-    found = beside(record)
+    found = match_published(record)
     if as_json:
         rows = [{"verdict": one.verdict, "reasons": list(one.reasons), **one.row.to_dict()} for one in found]
         say_json({"protocol": record["protocol"], "published": rows})
@@ -74,7 +74,7 @@ def _published(a: Path, as_json: bool) -> bool:
     return any(one.verdict != "no" for one in found)
 
 
-def _print_published(protocol: str, found: list[Beside]) -> None:
+def _print_published(protocol: str, found: list[PublishedMatch]) -> None:
     say(f"beside {protocol}:")
     groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for one in found:

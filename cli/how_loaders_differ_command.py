@@ -46,13 +46,13 @@ def command(dataset: str, manifest: str | None, features: Path | None, root: Pat
       occreid-prepare how-loaders-differ partial-reid
       occreid-prepare how-loaders-differ partial-reid --manifest data/partial-reid/manifest.csv --features F.npz
     """
-    from ..literature.loaders import describe, rules
+    from ..literature.loaders import loader_text, rules
 
     known = rules(dataset)
     loaded = load_manifest(manifest or dataset, root) if manifest or features else None
     if loaded is not None and loaded.dataset != dataset:
         raise click.BadParameter(f"is of {loaded.dataset}, expected {dataset}", param_hint="--manifest")
-    record: dict[str, Any] = {"dataset": dataset, "ties": TIES, "rules": [describe(rule) for rule in known]}
+    record: dict[str, Any] = {"dataset": dataset, "ties": TIES, "rules": [loader_text(rule) for rule in known]}
     if loaded is not None:
         record |= _measured(known, loaded, features)
         told = zip(record["rules"], record.pop("results"), strict=True)
@@ -96,7 +96,7 @@ def _result(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matrix | 
     from dataclasses import asdict
 
     from ..errors import OccludedDatasetsError
-    from ..literature.loaders import effect, score
+    from ..literature.loaders import effect, loader_score
 
     result: dict[str, Any] = {"effect": None, "numbers": None, "refused": rule.obstacle}
     if rule.obstacle:
@@ -104,7 +104,7 @@ def _result(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matrix | 
     try:
         result["effect"] = asdict(effect(rule, manifest))
         if given is not None:
-            result["numbers"] = asdict(score(rule, manifest, given))
+            result["numbers"] = asdict(loader_score(rule, manifest, given))
     except OccludedDatasetsError as error:
         result["refused"] = str(error)
     return result

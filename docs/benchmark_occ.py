@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import occluded_datasets as od
-from occluded_datasets.benchmark import Benchmark, BenchmarkScore, Made, find_benchmark, make, parts_of, score
+from occluded_datasets.benchmark import (
+    Benchmark,
+    BenchmarkBuild,
+    BenchmarkScore,
+    benchmark_parts,
+    find_benchmark,
+    make,
+    score,
+)
 from occluded_datasets.evaluation.feature_file import read_features
 from occluded_datasets.features import extract
 from occluded_datasets.manifest import Manifest
@@ -125,7 +133,7 @@ def cells_table(found: BenchmarkScore) -> str:
     return "\n".join(lines)
 
 
-def head(whole: Benchmark, made: Made) -> str:
+def head(whole: Benchmark, made: BenchmarkBuild) -> str:
     """Return the definition and the ids."""
     families = []
     for family, rules in zip(whole.families, whole.rules["families"], strict=True):
@@ -204,7 +212,7 @@ def main() -> None:
     options = parser.parse_args()
     start = time.perf_counter()
     source, part = od.load(options.source), find_benchmark(PART)
-    parts = parts_of(part, source)
+    parts = benchmark_parts(part, source)
     wanted = {*parts.probe["image_id"], *parts.gallery["image_id"]}
     kept = source.with_rows(source.frame[source.frame["image_id"].isin(wanted)])
     found: dict[str, BenchmarkScore] = {}

@@ -13,7 +13,7 @@ from occluded_datasets import catalog
 from occluded_datasets.cli.afpb import group as afpb
 from occluded_datasets.cli.app import group
 from occluded_datasets.evaluation.record.schema import FIELDS, KINDS
-from occluded_datasets.literature.loaders import LoaderRule, describe, rules, unscored
+from occluded_datasets.literature.loaders import LoaderRule, loader_text, rules, unscored
 from occluded_datasets.protocol import protocols
 
 FOLDER = Path(__file__).parent / "reference"
@@ -108,7 +108,7 @@ def loaders_page() -> str:
     pages.append("\n## Scoring, whatever the set\n\n| code base | AP | small gallery | labels | read in | known |\n")
     pages.append("|---|---|---|---|---|---|\n")
     for rule in bases.values():
-        told = describe(rule)
+        told = loader_text(rule)
         links = ", ".join(f"[{Path(file['path']).name}]({file['url']})" for file in told["evaluator"]) or "-"
         pages.append(f"| {told['codebase']} | {told['ap']} | {told['small_gallery']} | {told['labels']} | {links} "
                      f"| {told['evaluator_certainty']} |\n")  # fmt: skip
@@ -116,7 +116,7 @@ def loaders_page() -> str:
 
 
 def _loader_row(rule: LoaderRule) -> str:
-    told = describe(rule)
+    told = loader_text(rule)
     name = f"[{told['codebase']}]({told['files'][0]['url']})"
     ap = told["ap"] if told["evaluator_certainty"] == "read-in-source" else f"{told['ap']} (second-hand)"
     if not rule.camera_text:

@@ -24,9 +24,9 @@ from .evaluation import Score, evaluate
 from .hashing import key
 from .manifest import Manifest, fingerprint, from_frame
 from .occlusion import Recipe, Simulated
-from .occlusion.sets.render import Family
+from .occlusion.sets.render import RecipeLevels
 from .occlusion.sets.selection import select
-from .occlusion.sets.simulate import Options, Sources, write_set
+from .occlusion.sets.simulate import SetOccluders, SetOptions, write_set
 from .protocol import Protocol, find_protocol, split
 from .scan import Progress
 
@@ -56,9 +56,11 @@ class Benchmark:
         return str(self.rules["name"])
 
     @property
-    def families(self) -> list[Family]:
+    def families(self) -> list[RecipeLevels]:
         """The families with their recipes and levels."""
-        return [Family(Recipe.of(one["recipe"]), tuple(one["levels"]), one["name"]) for one in self.rules["families"]]
+        return [
+            RecipeLevels(Recipe.of(one["recipe"]), tuple(one["levels"]), one["name"]) for one in self.rules["families"]
+        ]
 
     @property
     def cells(self) -> dict[str, str]:
@@ -72,7 +74,7 @@ class Benchmark:
         return tuple(one["name"] for one in self.rules["families"] if one["headline"])
 
 
-class Parts(NamedTuple):
+class BenchmarkParts(NamedTuple):
     """The pictures of a benchmark: probes and gallery as rows, and the training rows that give occluders."""
 
     probe: pd.DataFrame
@@ -80,7 +82,7 @@ class Parts(NamedTuple):
     train: pd.DataFrame
 
 
-class Made(NamedTuple):
+class BenchmarkBuild(NamedTuple):
     """A benchmark that was made of one's own copy of the parent.
 
     Parameters
@@ -128,7 +130,7 @@ def find_benchmark(name: str) -> Benchmark:
     return Benchmark(json.loads(text))
 
 
-def parts_of(benchmark: Benchmark, source: Manifest) -> Parts:
+def benchmark_parts(benchmark: Benchmark, source: Manifest) -> BenchmarkParts:
     """Return the pictures of a benchmark in a copy of its parent.
 
     Raises
@@ -148,7 +150,7 @@ def parts_of(benchmark: Benchmark, source: Manifest) -> Parts:
     train = frame[frame["split"] == "train"]
     if rules["identities"] is None:
         done = split(source, rules["part"])
-        parts = Parts(done.probe, done.gallery, train)
+        parts = BenchmarkParts(done.probe, done.gallery, train)
     else:
         parts = _keyed(train, rules["identities"], rules["seed"])
     for side, rows in (("probe", parts.probe), ("gallery", parts.gallery)):
@@ -161,14 +163,14 @@ def parts_of(benchmark: Benchmark, source: Manifest) -> Parts:
     return parts
 
 
-def _keyed(train: pd.DataFrame, identities: int, seed: int) -> Parts:
+def _keyed(train: pd.DataFrame, identities: int, seed: int) -> BenchmarkParts:
     """Return the first identities by key; of each camera of theirs the first picture by key is a probe."""
     pids = sorted(set(train["pid"]), key=lambda pid: key(seed, "identities", 0, pid))[:identities]
     own = train[train["pid"].isin(pids)]
     order = own.assign(order=[key(seed, "probe", 0, pixels) for pixels in own["pixel_sha256"]])
     first = order.sort_values(["order", "image_id"]).drop_duplicates(["pid", "camid"])["image_id"]
     chosen = own["image_id"].isin(set(first))
-    return Parts(own[chosen], own[~chosen], train[~train["pid"].isin(pids)])
+    return BenchmarkParts(own[chosen], own[~chosen], train[~train["pid"].isin(pids)])
 
 
 def make(
@@ -181,7 +183,7 @@ def make(
     workers: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> Made:
+) -> BenchmarkBuild:
     """Make a benchmark of one's own copy of its parent, and say whether it is the published one.
 
     Parameters
@@ -195,21 +197,21 @@ def make(
     rows_only, replace_other, workers, executor, progress
         As for `occluded_datasets.occlusion.simulate`; `replace_other` is its `replace`.
     """
-    parts = parts_of(benchmark, source)
+    parts = benchmark_parts(benchmark, source)
     selection = select(source, set(parts.probe["image_id"]), set(parts.gallery["image_id"]))
     pool = source.with_rows(parts.train)
-    options = Options(benchmark.rules["seed"], rows_only=rows_only)
+    options = SetOptions(benchmark.rules["seed"], rows_only=rows_only)
     done = write_set(
-        source, Path(out), benchmark.families, selection, Sources(pool), options, name=benchmark.name,
+        source, Path(out), benchmark.families, selection, SetOccluders(pool), options, name=benchmark.name,
         replace=replace_other, workers=workers, executor=executor, progress=progress,
     )  # fmt: skip
     rows = rows_of(done)
     found = cell_ids(benchmark, parent_of(benchmark, source), rows)
     published = {name: one for name, one in benchmark.cells.items() if one != UNVERIFIED}
     if not published:
-        return Made(done, found, UNVERIFIED)
+        return BenchmarkBuild(done, found, UNVERIFIED)
     cells = tuple(name for name, one in published.items() if found[name] != one)
-    return Made(done, found, "different" if cells else "verified", cells + differing_rows(benchmark, rows))
+    return BenchmarkBuild(done, found, "different" if cells else "verified", cells + differing_rows(benchmark, rows))
 
 
 def parent_of(benchmark: Benchmark, source: Manifest) -> str:
@@ -320,7 +322,7 @@ def score(
     bootstrap : int
         Replicates of the intervals.
     """
-    parts = parts_of(benchmark, source)
+    parts = benchmark_parts(benchmark, source)
     base = find_protocol("simulated", "source-gallery")
     cells = {}
     for family in benchmark.families:
@@ -337,7 +339,9 @@ def score(
     return BenchmarkScore(clean, cells, mean, mean / clean.record["map"])
 
 
-def _clean(benchmark: Benchmark, source: Manifest, parts: Parts, features: Any, declare: Any, bootstrap: int) -> Score:
+def _clean(
+    benchmark: Benchmark, source: Manifest, parts: BenchmarkParts, features: Any, declare: Any, bootstrap: int
+) -> Score:
     """Return the score of the clean probes under the same rules."""
     standard = find_protocol(source.dataset, "standard")
     if benchmark.rules["identities"] is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .catalog import get, ids
 from .errors import UsageError
-from .manifest import NOBODY
+from .manifest import IGNORED_ROLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ NO_PEOPLE = ("none", "imagenet", "imagenet-1k", "imagenet-21k", "imagenet-22k")
 """What a declaration of training sets may name that shows no identity of any set."""
 
 
-def shown(manifest: Manifest, rows: pd.DataFrame | None = None) -> list[dict[str, Any]]:
+def shown_identities(manifest: Manifest, rows: pd.DataFrame | None = None) -> list[dict[str, Any]]:
     """Return the identities that rows show, one entry a root set, ready for JSON.
 
     Parameters
@@ -50,7 +50,7 @@ def shown(manifest: Manifest, rows: pd.DataFrame | None = None) -> list[dict[str
     [{'set': 'market-1501', 'pids': [1, 3]}]
     """
     frame = manifest.frame if rows is None else rows
-    pids = sorted({int(pid) for pid in frame.loc[~frame["role"].isin(NOBODY), "pid"]})
+    pids = sorted({int(pid) for pid in frame.loc[~frame["role"].isin(IGNORED_ROLES), "pid"]})
     return [{"set": root_of(manifest), "pids": pids}]
 
 
@@ -67,7 +67,7 @@ def unknown() -> list[dict[str, Any]]:
     return [{"set": UNKNOWN, "pids": None}]
 
 
-def joined(*lists: Iterable[Shown]) -> list[dict[str, Any]]:
+def joined_identities(*lists: Iterable[Shown]) -> list[dict[str, Any]]:
     """Return the union of what several lists show, a set once, in the order of names.
 
     Examples
@@ -83,13 +83,13 @@ def joined(*lists: Iterable[Shown]) -> list[dict[str, Any]]:
     return [{"set": name, "pids": None if pids is None else sorted(pids)} for name, pids in sorted(found.items())]
 
 
-def shared(seen: Sequence[Shown], manifest: Manifest, rows: pd.DataFrame) -> dict[str, Any]:
+def shared_identities(seen: Sequence[Shown], manifest: Manifest, rows: pd.DataFrame) -> dict[str, Any]:
     """Return whether a model was trained on identities that a test shows too.
 
     Parameters
     ----------
     seen : sequence of mapping
-        What was trained on, as `shown` says it: of every manifest on the way to the model.
+        What was trained on, as `shown_identities` says it: of every manifest on the way to the model.
     manifest : Manifest
         Of the test set.
     rows : pandas.DataFrame
@@ -107,7 +107,7 @@ def shared(seen: Sequence[Shown], manifest: Manifest, rows: pd.DataFrame) -> dic
     UsageError
         If identities of the test were trained on.
     """
-    tested = shown(manifest, rows)[0]
+    tested = shown_identities(manifest, rows)[0]
     for one in seen:
         same = one["set"] == tested["set"] != UNKNOWN
         common = set(one["pids"] or ()) & set(tested["pids"]) if same else set()
@@ -146,7 +146,7 @@ def _relation(one: Shown, tested: str) -> str:
     return "none" if {name, tested} <= known else UNKNOWN
 
 
-def declared(training_sets: Any) -> list[dict[str, Any]]:
+def declared_sets(training_sets: Any) -> list[dict[str, Any]]:
     """Return what a declaration of training sets says was seen: sets by name, without their identities.
 
     Parameters
@@ -162,7 +162,9 @@ def declared(training_sets: Any) -> list[dict[str, Any]]:
     texts = [training_sets] if isinstance(training_sets, str) else list(training_sets)
     words = [str(text).strip().lower().partition(" ")[0].rstrip(",;:") for text in texts]
     known = set(ids())
-    return joined([{"set": one if one in known else UNKNOWN, "pids": None} for one in words if one not in NO_PEOPLE])
+    return joined_identities(
+        [{"set": one if one in known else UNKNOWN, "pids": None} for one in words if one not in NO_PEOPLE]
+    )
 
 
 def relatives(dataset: str) -> set[str]:

@@ -90,7 +90,7 @@ def command(
     require_torch()
     config = config_of(config_file, size, {**parameters, "occlusion": occlusion})
     from ...afpb.study.outcome import write_outcome
-    from ...afpb.study.run import Plan, Test, ablate
+    from ...afpb.study.run import AblationPlan, Test, ablate
     from ...afpb.study.tables import markdown
 
     train = load_manifest(manifest, root, sources)
@@ -98,7 +98,7 @@ def command(
     tests = [Test(test, name) for name in protocols]
     if levels is not None:
         tests.append(_levels(levels, train, root, sources))
-    plan = Plan(train, tests, config, arms or ROWS, seeds, noise, start, start_epochs, start_lr)
+    plan = AblationPlan(train, tests, config, arms or ROWS, seeds, noise, start, start_epochs, start_lr)
     with progress_bar() as tell:
         done = ablate(plan, out, jobs=jobs, progress=lambda at, total: tell("ablate", at, total))
     found = write_outcome(done)

@@ -22,12 +22,12 @@ from typing import Any
 
 import occluded_datasets as od
 from occluded_datasets.afpb.config import Config
-from occluded_datasets.afpb.evaluation import auroc, describe, evaluate_run
+from occluded_datasets.afpb.evaluation import auroc, evaluate_run, extract_features
 from occluded_datasets.afpb.runs import open_run, write_json
 from occluded_datasets.afpb.study.arms import arm_of
 from occluded_datasets.afpb.study.contrasts import HEADLINE
 from occluded_datasets.afpb.study.outcome import write_outcome
-from occluded_datasets.afpb.study.run import Plan, Test, ablate
+from occluded_datasets.afpb.study.run import AblationPlan, Test, ablate
 from occluded_datasets.afpb.study.tables import kind_tables
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.occlusion import Recipe
@@ -82,10 +82,10 @@ def main() -> None:
         write_json(Path(f"{name}.json"), Recipe.of("afpb-wide", **changes).to_dict() | {"name": f"afpb-{name}"})
     for text in LONGER:
         _take(kept / f"{text.partition(':')[0]}-0", Path("main") / f"{arm_of(text).folder}-0")
-    plans = {"main": Plan(train, [test], BASE, (*PLAIN, *VARIANTS, *LONGER), 1, start=start)}
+    plans = {"main": AblationPlan(train, [test], BASE, (*PLAIN, *VARIANTS, *LONGER), 1, start=start)}
     if options.other:
         other = Config.of({"backbone": options.other}, BASE)
-        plans["other"] = Plan(train, [test], other, ("baseline", "simulator"), 1, start_epochs=4)
+        plans["other"] = AblationPlan(train, [test], other, ("baseline", "simulator"), 1, start_epochs=4)
     found = {name: _done(plan, Path(name)) for name, plan in plans.items()}
     heads = _heads(train, levels, [f"main/{arm_of(text).folder}-0" for text in ("afpb", *VARIANTS[-2:], LONGER[-1])])
     chosen = max((*PLAIN, *VARIANTS), key=lambda arm: found["main"]["levels"]["kinds"][HEADLINE][arm]["mean"])
@@ -102,7 +102,7 @@ def _take(source: Path, place: Path) -> None:
         shutil.copytree(source, place, ignore=shutil.ignore_patterns(".lock"))
 
 
-def _done(plan: Plan, folder: Path) -> dict[str, Any]:
+def _done(plan: AblationPlan, folder: Path) -> dict[str, Any]:
     """Return what an ablation found; it is not looked at again where it was written down."""
     path = folder / "ablation.json"
     if not path.is_file():
@@ -122,7 +122,7 @@ def _heads(train: Manifest, levels: Manifest, folders: list[str]) -> dict[str, d
     found: dict[str, dict[str, float]] = {}
     for folder in folders:
         run = open_run(folder)
-        own = describe(run, levels, hidden).hidden, describe(run, train, clean).hidden
+        own = extract_features(run, levels, hidden).hidden, extract_features(run, train, clean).hidden
         negatives = [own[1][name] for name in clean["image_id"]]
         found[folder] = {}
         for kind, rows in hidden.groupby("x_occluder"):
@@ -140,7 +140,7 @@ def _scores(tested: Manifest, arms: Iterable[str]) -> dict[str, dict[str, Any]]:
         if arm in kept:
             continue
         run = open_run(Path("main") / f"{arm_of(arm).folder}-0")
-        seen = describe(run, tested, tested.frame)
+        seen = extract_features(run, tested, tested.frame)
         kept[arm] = {}
         for protocol in PROTOCOLS:
             record = evaluate_run(run, tested, protocol, described=seen).score.record

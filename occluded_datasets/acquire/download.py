@@ -52,7 +52,7 @@ class Sidecar:
         write_atomic(path, json.dumps(asdict(self)).encode())
 
 
-class Part:
+class PartialFile:
     """The unique temporary file of one run, beside its target."""
 
     def __init__(self, target: Path) -> None:
@@ -108,7 +108,7 @@ class Download:
     url: str
     rules: Rules
     size: int | None
-    part: Part
+    part: PartialFile
     policy: Policy
     budget: Budget
     tell: Progress

@@ -18,8 +18,8 @@ from ..hashing import CHUNK
 from ..paths import contained, data_root
 from .addresses import Rules, check_url, shown
 from .agreements import PARENT, TERMS, Ask, require
-from .download import Download, Part, Progress
-from .pins import Judged, is_pinned, judge, read_seen, record_path, write_seen
+from .download import Download, PartialFile, Progress
+from .pins import CheckedFile, check_download, is_pinned, read_seen, record_path, write_seen
 from .transfer import Budget, BudgetError, Policy
 
 FOLDER = "archives"
@@ -220,7 +220,7 @@ class _Fetch:
         if not self.target.is_file() or not (is_pinned(self.source) or record_path(self.target).is_file()):
             return None
         try:
-            return self._answer(judge(self.source, self.target, self.target, ""), "already there", "", [])
+            return self._answer(check_download(self.source, self.target, self.target, ""), "already there", "", [])
         except FetchError as error:
             if not is_pinned(self.source):
                 read_seen(self.target)
@@ -234,7 +234,7 @@ class _Fetch:
             command = f"occreid-prepare build {self.facts.id} --raw {shlex.quote(str(path))}{self.here}"
             raise UsageError(f"{path}: it cannot be adopted.", kind, command if path.is_dir() else "check --from")
         with exclusive(self.target.parent / ".lock"):
-            part = Part(self.target)
+            part = PartialFile(self.target)
             part.claim(())
             try:
                 self._copy(path, part.path)
@@ -253,9 +253,9 @@ class _Fetch:
             copy.flush()
             os.fsync(copy.fileno())
 
-    def _judge_copy(self, part: Path, path: Path) -> Judged:
+    def _judge_copy(self, part: Path, path: Path) -> CheckedFile:
         try:
-            return judge(self.source, part, self.target, str(path))
+            return check_download(self.source, part, self.target, str(path))
         except FetchError as error:
             command = f"occreid-prepare build {self.facts.id} --raw {shlex.quote(str(path))}{self.here}"
             raise FetchError(
@@ -270,7 +270,7 @@ class _Fetch:
                 return found
             if offline:
                 raise _missing(self.facts, self.target, self.again)
-            budget, part = Budget(self.policy, self.source.bytes), Part(self.target)
+            budget, part = Budget(self.policy, self.source.bytes), PartialFile(self.target)
             part.claim(self.source.urls)
             faults: list[FetchError] = []
             for url in self.source.urls:
@@ -287,14 +287,14 @@ class _Fetch:
         if is_pinned(self.source) or not self.target.is_file() or read_seen(self.target):
             return None
         try:
-            found = judge(self.source, self.target, self.target, "")
+            found = check_download(self.source, self.target, self.target, "")
         except FetchError as error:
             self.notes.append(f"what lay there was not the published file: {error.why}")
             return None
         write_seen(self.target, found, "")
         return self._answer(found, "already there", "", [])
 
-    def _bring_from(self, url: str, part: Part, budget: Budget, accept_unpinned: bool) -> Fetched:
+    def _bring_from(self, url: str, part: PartialFile, budget: Budget, accept_unpinned: bool) -> Fetched:
         plain = accept_unpinned or bool(self.source.sha256)
         try:
             rules = Rules.of(url, plain, self.policy.hosts)
@@ -306,14 +306,14 @@ class _Fetch:
         )
         hops = run.run()
         try:
-            found = judge(self.source, part.path, self.target, shown(url))
+            found = check_download(self.source, part.path, self.target, shown(url))
         except FetchError:
             part.forget()
             raise
         self._publish(part, found, shown(url))
         return self._answer(found, "downloaded", shown(url), hops)
 
-    def _publish(self, part: Part, found: Judged, url: str) -> None:
+    def _publish(self, part: PartialFile, found: CheckedFile, url: str) -> None:
         """Give a judged file its name; a first-seen record is written before, so that none is ever missing."""
         if found.pin == "first-seen":
             write_seen(self.target, found, url)
@@ -332,7 +332,7 @@ class _Fetch:
             by_hand = f"{self.again} --list {self.source.name}   (a copy of the list)"
         return FetchError(f"{self.facts.id}: {error.what}", f"{error.why}{more}", hint or by_hand)
 
-    def _answer(self, found: Judged, how: str, url: str, hops: Sequence[str]) -> Fetched:
+    def _answer(self, found: CheckedFile, how: str, url: str, hops: Sequence[str]) -> Fetched:
         fetched_now = Fetched(
             self.facts.id, self.source.name, str(self.target), found.bytes, found.sha256, found.git_blob, found.pin,
             url, tuple(hops), how,

@@ -35,7 +35,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Judged:
+class CheckedFile:
     """What a file was found to be: its size and digests, by what it was told, and what the user should know."""
 
     bytes: int
@@ -88,7 +88,7 @@ def was_first_seen(path: Path, sha256: str) -> bool:
     return False
 
 
-def write_seen(target: Path, found: Judged, url: str) -> None:
+def write_seen(target: Path, found: CheckedFile, url: str) -> None:
     """Write the first-seen record of a file, unless there is one."""
     if not record_path(target).exists():
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -96,7 +96,7 @@ def write_seen(target: Path, found: Judged, url: str) -> None:
         write_atomic(record_path(target), (json.dumps(asdict(seen), indent=1) + "\n").encode())
 
 
-def judge(source: Source, path: Path, target: Path, url: str) -> Judged:
+def check_download(source: Source, path: Path, target: Path, url: str) -> CheckedFile:
     """Return what the file at `path`, which is to be `target`, is.
 
     Raises
@@ -112,7 +112,7 @@ def judge(source: Source, path: Path, target: Path, url: str) -> Judged:
     sha256, blob = file_digests(path)
     notes = _require_pins(source, path, sha256, blob, where)
     if is_pinned(source):
-        return Judged(size, sha256, blob, "pinned", tuple(notes))
+        return CheckedFile(size, sha256, blob, "pinned", tuple(notes))
     seen = read_seen(target)
     if seen is not None and seen.sha256 != sha256:
         raise FetchError(
@@ -126,7 +126,7 @@ def judge(source: Source, path: Path, target: Path, url: str) -> Judged:
             f"no hash of {source.name} is published: sha256 {sha256} is recorded as the first seen, and another is "
             "refused later"
         )
-    return Judged(size, sha256, blob, "first-seen", tuple(notes))
+    return CheckedFile(size, sha256, blob, "first-seen", tuple(notes))
 
 
 def _require_kind(source: Source, path: Path, where: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from ..benchmark import find_benchmark, parts_of
+from ..benchmark import benchmark_parts, find_benchmark
 from ..errors import UsageError
 from ..hashing import key
 from ..manifest import Manifest, fingerprint, from_frame
@@ -58,7 +58,7 @@ def training_rows(manifest: Manifest, config: Config) -> pd.DataFrame:
     """
     frame = manifest.frame
     if config.hold_out:
-        rows = parts_of(find_benchmark(config.hold_out), manifest).train
+        rows = benchmark_parts(find_benchmark(config.hold_out), manifest).train
     elif config.train_protocol:
         rows = split(manifest, config.train_protocol).train
     elif (frame["split"] == "train").any():

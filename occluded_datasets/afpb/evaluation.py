@@ -10,7 +10,7 @@ import torch
 
 from ..evaluation import Score, evaluate
 from ..manifest import Manifest
-from ..people import shared
+from ..people import shared_identities
 from ..protocol import Protocol, find_protocol, split
 from ..scan import Progress
 from ..torch import ReidDataset, normalized
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BATCH = 64
 
 
-class Described(NamedTuple):
+class ExtractedFeatures(NamedTuple):
     """What a model says of pictures.
 
     Parameters
@@ -61,12 +61,14 @@ class Evaluated(NamedTuple):
 
     @property
     def shared(self) -> Mapping[str, Any]:
-        """Which identities training and test share, as of `occluded_datasets.people.shared`."""
-        shared: Mapping[str, Any] = self.score.record["shared"]
-        return shared
+        """Which identities training and test share, as of `occluded_datasets.people.shared_identities`."""
+        record: Mapping[str, Any] = self.score.record["shared"]
+        return record
 
 
-def describe(run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progress | None = None) -> Described:
+def extract_features(
+    run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progress | None = None
+) -> ExtractedFeatures:
     """Return features and occlusion logits of rows, at the run's size, on a GPU where there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model(device)
@@ -83,7 +85,7 @@ def describe(run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progres
         hidden.update(zip(raw["image_id"], logits.tolist(), strict=True))
         if progress is not None:
             progress(min(start + BATCH, len(dataset)), len(dataset))
-    return Described(features, hidden, run.sha256())
+    return ExtractedFeatures(features, hidden, run.sha256())
 
 
 def evaluate_run(
@@ -91,7 +93,7 @@ def evaluate_run(
     manifest: Manifest,
     protocol: str | Protocol,
     *,
-    described: Described | None = None,
+    described: ExtractedFeatures | None = None,
     bootstrap: int = 1000,
     progress: Progress | None = None,
 ) -> Evaluated:
@@ -105,7 +107,7 @@ def evaluate_run(
         Of the test set.
     protocol : str or Protocol
         As of `occluded_datasets.evaluate`.
-    described : Described, optional
+    described : ExtractedFeatures, optional
         Features that are there already, of these rows at least.
     bootstrap : int
         Replicates of the intervals.
@@ -119,8 +121,8 @@ def evaluate_run(
     """
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(manifest.dataset, protocol)
     rows = tested_rows(manifest, chosen)
-    shared(run.seen, manifest, rows)  # an error before the images are described, and not after
-    found, facts = described or describe(run, manifest, rows, progress), run.facts()
+    shared_identities(run.seen, manifest, rows)  # an error before the images are described, and not after
+    found, facts = described or extract_features(run, manifest, rows, progress), run.facts()
     require_inputs({"model": found.model}, {"model": facts["sha256"]}, "described", "describe(run, manifest, rows)")
     given = {name: found.features[name] for name in rows["image_id"]}
     score = evaluate(manifest, chosen, given, declare=declaration(run), model=facts, seen=run.seen, bootstrap=bootstrap)

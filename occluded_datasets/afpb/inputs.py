@@ -20,13 +20,13 @@ from .data import precision, rows_fingerprint
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .ranks import Place
+    from .ranks import ProcessPlace
 
 ANEW = "another --out"
 
 
 def inputs_of(
-    manifest: Manifest, rows: pd.DataFrame, config: Config, weights: Origin, start: str, place: Place
+    manifest: Manifest, rows: pd.DataFrame, config: Config, weights: Origin, start: str, place: ProcessPlace
 ) -> dict[str, Any]:
     """Return all that decides a run but the pixels of its store, by name: numbers, texts and digests.
 
@@ -44,7 +44,7 @@ def inputs_of(
         Where its first weights come from.
     start : str
         The digest of the model that is trained on; empty: none.
-    place : Place
+    place : ProcessPlace
         How many processes train, and on which device.
 
     Returns

@@ -12,7 +12,7 @@ from .backbones import backbone
 from .config import Config
 
 
-class Output(NamedTuple):
+class ModelOutput(NamedTuple):
     """What the model says of a batch.
 
     Parameters
@@ -66,17 +66,17 @@ class Afpb(nn.Module):
             if head.bias is not None:
                 nn.init.zeros_(head.bias)
 
-    def forward(self, pictures: Any) -> Output:
+    def forward(self, pictures: Any) -> ModelOutput:
         """Return feature and logits of pictures, float (B, 3, H, W)."""
         feature = self.body(pictures).mean(dim=(2, 3)).float()
-        return Output(feature, self.identity(self.neck(feature)), self.occlusion(feature).squeeze(1))
+        return ModelOutput(feature, self.identity(self.neck(feature)), self.occlusion(feature).squeeze(1))
 
     def embed(self, pictures: Any) -> Any:
         """Return the feature that is compared, (B, C): after the neck where there is one."""
         return self.neck(self.body(pictures).mean(dim=(2, 3)).float())
 
 
-class Made(NamedTuple):
+class BuiltModel(NamedTuple):
     """A model and where its weights come from."""
 
     model: Afpb
@@ -84,11 +84,11 @@ class Made(NamedTuple):
     sha256: str
 
 
-def build(config: Config, classes: int) -> Made:
+def build(config: Config, classes: int) -> BuiltModel:
     """Return the model of a config for `classes` identities; the same seed gives the same weights."""
     word = int.from_bytes(key(config.seed, "weights", 0, config.backbone)[:7], "big")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(word)
         found = backbone(config.backbone, config.weights)
         model = Afpb(found.module, found.channels, classes, bnneck=config.bnneck)
-    return Made(model.to(memory_format=torch.channels_last), found.source, found.sha256)
+    return BuiltModel(model.to(memory_format=torch.channels_last), found.source, found.sha256)

@@ -18,7 +18,7 @@ _KEPT = ((-4, 0), (-1, 2**31 - 1), (-2, 1 << 26))
 """malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD, with no mapping of its own for a block, no trimming, 64 MiB."""
 
 
-class Place(NamedTuple):
+class ProcessPlace(NamedTuple):
     """Where a process stands in a distributed run, and on which device."""
 
     rank: int
@@ -48,7 +48,7 @@ def keep_memory() -> bool:
 
 
 @contextmanager
-def joined() -> Iterator[Place]:
+def joined() -> Iterator[ProcessPlace]:
     """Join the processes that ``torchrun`` started, for the block; by itself a process is the first of one."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     gpu = torch.cuda.is_available()
@@ -57,7 +57,7 @@ def joined() -> Iterator[Place]:
     if started:
         torch.distributed.init_process_group("nccl" if gpu else "gloo")
     try:
-        yield Place(rank, world, device)
+        yield ProcessPlace(rank, world, device)
     finally:
         if started:
             torch.distributed.destroy_process_group()

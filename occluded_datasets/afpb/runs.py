@@ -15,7 +15,7 @@ import torch
 
 from ..errors import InputError, UsageError
 from ..files import storage_errors, write_atomic
-from ..people import joined, unknown
+from ..people import joined_identities, unknown
 from .backbones import IMAGENET, NONE, state_sha256
 from .config import Config
 from .inputs import ANEW, plain, require_inputs
@@ -113,7 +113,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     if "inputs" in state:
         require_inputs(state["inputs"], record.get("inputs", {}), f"{MODEL} beside {place / RECORD}", again)
     labels = {int(pid): int(label) for pid, label in state["label_map"].items()}
-    return Run(place, config, record, labels, joined(record.get("seen", unknown()), state.get("seen", ())))
+    return Run(place, config, record, labels, joined_identities(record.get("seen", unknown()), state.get("seen", ())))
 
 
 def read_record(folder: Path) -> dict[str, Any]:

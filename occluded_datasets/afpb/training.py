@@ -19,8 +19,8 @@ from ..errors import UsageError
 from ..files import storage_errors, write_atomic
 from ..hashing import key
 from ..manifest import Manifest
-from ..people import joined as seen_in
-from ..people import shown
+from ..people import joined_identities as seen_in
+from ..people import shown_identities
 from ..scan import Progress
 from ..store import Store, pack
 from ..torch.labels import require_same, write_label_map
@@ -30,8 +30,8 @@ from .data import Batch, Batches, precision, require_identities, rows_fingerprin
 from .inputs import ANEW, inputs_of, require_inputs, stored_pixels
 from .log import PARTS, Log
 from .losses import Losses, identity_loss, occlusion_loss, triplet_loss
-from .model import Output, build
-from .ranks import Place, joined
+from .model import ModelOutput, build
+from .ranks import ProcessPlace, joined
 from .runs import (
     CHECKPOINT,
     CONFIG,
@@ -114,7 +114,7 @@ def train(
         place.wait()  # every process has looked at what is there before the first one writes
         if (folder / RECORD).is_file():
             return open_run(folder)
-        basis = Basis(own, seen_in(shown(manifest, rows), first.seen if first else weights.seen))
+        basis = Basis(own, seen_in(shown_identities(manifest, rows), first.seen if first else weights.seen))
         trainer = Trainer(folder, config, batches, place, basis, every=every, tensorboard=tensorboard)
         trainer.prepare(first, resume=resume)
         if place.rank == 0:
@@ -143,7 +143,7 @@ class Trainer:
         folder: Path,
         config: Config,
         batches: Batches,
-        place: Place,
+        place: ProcessPlace,
         basis: Basis,
         *,
         every: int,
@@ -254,7 +254,7 @@ class Trainer:
             self._log.close()
 
 
-def loss(output: Output, batch: Batch, config: Config) -> Losses:
+def loss(output: ModelOutput, batch: Batch, config: Config) -> Losses:
     """Return the weighted loss of a batch and its parts; a part of weight 0 takes no part in the gradient."""
     identity = identity_loss(output.identity, batch.labels, config.label_smoothing)
     occlusion = occlusion_loss(output.occlusion, batch.hidden)
@@ -333,7 +333,7 @@ def packed(manifest: Manifest, folder: Path, config: Config) -> Path:
 
 
 def _store(
-    manifest: Manifest, folder: Path, config: Config, store: str | os.PathLike[str] | None, place: Place
+    manifest: Manifest, folder: Path, config: Config, store: str | os.PathLike[str] | None, place: ProcessPlace
 ) -> str | os.PathLike[str]:
     if store is None and place.rank == 0:
         packed(manifest, folder, config)

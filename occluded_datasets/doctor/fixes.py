@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from ..catalog import get, ids
 from ..catalog.spec import Dataset, Variant
 from ..errors import LayoutError
-from ..layouts import Arrangement, Guess, Verdict, arrange, guess, is_picture, judge_copy, stem_of
-from ..layouts.parse import Places, row_of, sift
+from ..layouts import Guess, ParsedTree, Verdict, guess, is_picture, judge_copy, parse_tree, stem_of
+from ..layouts.parse import FolderMatcher, filter_names, row_of
 
 KINDS = ("complete", "subset", "superset", "different")
 
@@ -35,7 +35,7 @@ class Mend:
     variant: Variant
     extension: str
     ignore: tuple[str, ...]
-    arrangement: Arrangement
+    arrangement: ParsedTree
     verdict: Verdict
     findings: tuple[Finding, ...]
 
@@ -117,9 +117,9 @@ def _spellings() -> Iterator[tuple[str, str]]:
 
 def readings(names: Iterable[str], dataset: Dataset, extension: str = "") -> tuple[list[_Read], list[str]]:
     """Return (the pictures as `dataset` reads them, the files it does not know); clutter and texts are in neither."""
-    places = Places(dataset)
+    places = FolderMatcher(dataset)
     known, unknown = [], []
-    for name in sift(names, dataset, extension, ())[0]:
+    for name in filter_names(names, dataset, extension, ())[0]:
         match = places.match(name)
         if match is None:
             unknown.append(name)
@@ -169,7 +169,7 @@ def _mend(
     wanted = [one for one in left.reads if one.place.part.folder in variant.parts]
     left.drop(_doubles(dataset, wanted), "two-names", "another picture's again, under a second spelling")
     ignore = patterns(left.dropped, [one.name for one in left.reads])
-    arrangement = arrange(names, dataset, variant, extension=extension, ignore=ignore)
+    arrangement = parse_tree(names, dataset, variant, extension=extension, ignore=ignore)
     verdict = judge_copy(arrangement.rows, dataset, variant, lists)
     return Mend(variant, extension, tuple(ignore), arrangement, verdict, tuple(left.findings))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..catalog import get, ids
 from ..layouts import is_picture
-from ..layouts.parse import MAX_TOP, Places
+from ..layouts.parse import MAX_TOP, FolderMatcher
 from ..scan import walk
 from .fixes import likely, readings
 
@@ -46,7 +46,7 @@ def levels_too_deep(path: Path) -> int:
 
 def _placed(names: Sequence[str]) -> int:
     """Return how many pictures the set that places most of them places."""
-    return max(sum(places.match(name) is not None for name in names) for places in map(Places, map(get, ids())))
+    return max(sum(places.match(name) is not None for name in names) for places in map(FolderMatcher, map(get, ids())))
 
 
 def far_below(path: Path, names: Iterable[str]) -> Path | None:

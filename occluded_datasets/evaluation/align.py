@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import FeatureError, first_names
 from .feature_file import HEADER, KINDS, FeatureFile, Matrix, read_any
 from .scoring.exact import Array
-from .scoring.metrics import Rows
+from .scoring.metrics import FeatureRows
 
 if TYPE_CHECKING:
     from ..manifest import Manifest
@@ -27,7 +27,7 @@ class Intake:
 
     Parameters
     ----------
-    probe, gallery : Rows
+    probe, gallery : FeatureRows
         In protocol order; of a matrix, row and column positions.
     matrix : numpy.ndarray, optional
         The whole matrix, where one was given.
@@ -39,8 +39,8 @@ class Intake:
         What the record says of them: sha256, header, fingerprint.
     """
 
-    probe: Rows
-    gallery: Rows
+    probe: FeatureRows
+    gallery: FeatureRows
     matrix: Array | None
     kind: str
     outside: int
@@ -219,7 +219,7 @@ def _features(
     used = np.unique(np.concatenate(rows))
     _usable(values, visibility, used, given.image_id)
     shape = {"dimensions": int(values.shape[-1]), "parts": int(values.shape[1]) if values.ndim == 3 else None}
-    sides = [Rows(values, index, visibility) for index in rows]
+    sides = [FeatureRows(values, index, visibility) for index in rows]
     return Intake(sides[0], sides[1], None, "features", len(values) - len(used), {**facts, **shape})
 
 
@@ -245,7 +245,9 @@ def _matrix(
         _finite_matrix(given.values, row, column, given)
     outside = shape[0] - len(np.unique(row)) + shape[1] - len(np.unique(column))
     facts = {**facts, "dimensions": None, "parts": None}
-    return Intake(Rows(given.values, row), Rows(given.values, column), given.values, given.kind, outside, facts)
+    return Intake(
+        FeatureRows(given.values, row), FeatureRows(given.values, column), given.values, given.kind, outside, facts
+    )
 
 
 def _numbers(values: Any, name: str) -> None:

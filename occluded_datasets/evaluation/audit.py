@@ -10,7 +10,7 @@ from .align import Intake
 from .scoring.exact import Array, on_grid
 from .scoring.fixed_gallery import Outcome
 from .scoring.matching import Relations
-from .scoring.metrics import Rows
+from .scoring.metrics import FeatureRows
 
 if TYPE_CHECKING:
     from ..manifest import Manifest
@@ -50,7 +50,7 @@ def _apart(intake: Intake) -> int:
     return int((np.outer(probes, pictures) * (common == 0)).sum())
 
 
-def _patterns(rows: Rows) -> tuple[Array, Array] | None:
+def _patterns(rows: FeatureRows) -> tuple[Array, Array] | None:
     """Return which sets of parts are visible, and in how many pictures each."""
     visibility = rows.part(0, len(rows))[1]
     if visibility is None:

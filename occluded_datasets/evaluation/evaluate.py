@@ -10,8 +10,8 @@ import numpy as np
 from .._version import __version__
 from ..errors import ProtocolError, UsageError, first_names
 from ..manifest import real_cameras
-from ..people import declared as trained_on
-from ..people import shared
+from ..people import declared_sets as trained_on
+from ..people import shared_identities
 from ..protocol import TEST_ROWS, Protocol, Split, split
 from .align import Intake, align, gather
 from .audit import audit
@@ -22,8 +22,8 @@ from .record.score import Score
 from .scoring.exact import Array
 from .scoring.fixed_gallery import Outcome, score_whole
 from .scoring.matching import Relations, labels_of, relate
-from .scoring.metrics import PARTS_RULES, Rows, measure
-from .scoring.similarity import FeatureSource, MatrixSource, Source
+from .scoring.metrics import PARTS_RULES, FeatureRows, measure
+from .scoring.similarity import FeatureSource, MatrixSource, Similarities
 from .scoring.statistics import (
     buckets,
     by_split,
@@ -33,7 +33,7 @@ from .scoring.statistics import (
     intervals,
     named_values,
     occluded,
-    table_of,
+    score_table,
 )
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def evaluate(
     model : mapping, optional
         What the model is, for the record: ``sha256`` of its weights, ``backbone``, ``config_sha256``, ``config``.
     seen : sequence of mapping, optional
-        The identities that the model was trained on, as `occluded_datasets.people.shown` says them; by default the sets
-        that `declare` names under ``training_sets``.
+        The identities that the model was trained on, as of `occluded_datasets.people.shown_identities`; by default the
+        sets that `declare` names under ``training_sets``.
     bootstrap : int
         Replicates of the intervals; 0 for none.
     seed : int
@@ -194,7 +194,9 @@ def _shared(
     if seen is None and training_sets == UNSTATED:
         text = "training sets are not stated: whether they show identities of the test is unknown"
         return {"relation": UNSTATED, "identities": None, "sets": [], "text": text}
-    return shared(trained_on(training_sets) if seen is None else seen, manifest, pd.concat([done.probe, done.gallery]))
+    return shared_identities(
+        trained_on(training_sets) if seen is None else seen, manifest, pd.concat([done.probe, done.gallery])
+    )
 
 
 def _chance(outcome: Outcome, values: Array, pid: Array, bootstrap: int, seed: int) -> dict[str, Any]:
@@ -221,9 +223,9 @@ def _checked(
     return _Options(distance, bootstrap, seed, block, threads, rerank)
 
 
-def _source(intake: Intake, order: Array, distance: str, rerank: str) -> Source:
+def _source(intake: Intake, order: Array, distance: str, rerank: str) -> Similarities:
     """Return the similarities of an intake, its gallery in another order."""
-    gallery = Rows(intake.gallery.values, intake.gallery.index[order], intake.gallery.visibility)
+    gallery = FeatureRows(intake.gallery.values, intake.gallery.index[order], intake.gallery.visibility)
     if rerank != "none":
         return _reranked(intake, gallery, distance)
     if intake.matrix is not None:
@@ -231,7 +233,7 @@ def _source(intake: Intake, order: Array, distance: str, rerank: str) -> Source:
     return FeatureSource(measure(distance, (intake.probe, gallery)), intake.probe, gallery)
 
 
-def _reranked(intake: Intake, gallery: Rows, distance: str) -> MatrixSource:
+def _reranked(intake: Intake, gallery: FeatureRows, distance: str) -> MatrixSource:
     """Return the distances that k-reciprocal encoding makes of vectors."""
     from .scoring.k_reciprocal import k_reciprocal
 
@@ -301,7 +303,7 @@ def _per_probe(outcome: Outcome, names: list[str], pid: Array) -> tuple[Array, p
     import pandas as pd
 
     scores = outcome.judged.expected
-    table = np.column_stack([table_of(scores), scores.first_hit_rank])
+    table = np.column_stack([score_table(scores), scores.first_hit_rank])
     sums = np.zeros((outcome.decisions, table.shape[1]))
     np.add.at(sums, outcome.decision, table)
     counted = np.bincount(outcome.decision, minlength=outcome.decisions)
@@ -315,7 +317,7 @@ def _per_probe(outcome: Outcome, names: list[str], pid: Array) -> tuple[Array, p
 def _by_draw(outcome: Outcome, side: int) -> Array:
     """Return the means of each draw, (draws, 8)."""
     start = np.flatnonzero(np.diff(outcome.draw, prepend=-1))
-    sums = np.add.reduceat(table_of(outcome.judged[side]), start, axis=0)  # type: ignore[arg-type]
+    sums = np.add.reduceat(score_table(outcome.judged[side]), start, axis=0)  # type: ignore[arg-type]
     result: Array = sums / np.diff(np.append(start, len(outcome.draw)))[:, None]
     return result
 
@@ -340,4 +342,4 @@ def _pairs(outcome: Outcome, done: Split) -> list[dict[str, Any]]:
         return []
     judged, probe, camera = outcome.cameras
     own = done.probe["camid"].to_numpy(np.int64)[probe]
-    return camera_pairs(table_of(judged.expected), own, camera)
+    return camera_pairs(score_table(judged.expected), own, camera)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .export import FORMATS, Exported, export
-from .parts import Parts, Row, default_protocol, parts_of
+from .parts import ExportRow, Parts, default_protocol, parts_of
 
-__all__ = ["FORMATS", "Exported", "Parts", "Row", "default_protocol", "export", "parts_of"]
+__all__ = ["FORMATS", "ExportRow", "Exported", "Parts", "default_protocol", "export", "parts_of"]

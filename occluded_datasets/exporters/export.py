@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from .._version import __version__
 from ..errors import UnknownNameError, UsageError
 from ..files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
-from ..manifest import Manifest, Picture, read_bytes
+from ..manifest import ImageRef, Manifest, read_bytes
 from ..protocol import Protocol
 from . import fastreid, tuples
 from .parts import PARTS, Parts, parts_of
@@ -196,7 +196,7 @@ def _fill(stage: Path, content: Content, record: Mapping[str, Any], *, copy: boo
     return linked, len(content.pictures) - linked
 
 
-def _put(picture: Picture, place: Path, *, copy: bool) -> bool:
+def _put(picture: ImageRef, place: Path, *, copy: bool) -> bool:
     """Put a picture that is still the manifest's at `place`; return whether as a link."""
     data = read_bytes(picture)
     if not copy:

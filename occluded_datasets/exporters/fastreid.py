@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, UsageError
-from ..manifest import Picture
+from ..manifest import ImageRef
 from ..protocol import find_protocol
 from .names import camel, snake
-from .parts import PARTS, Parts, Row
+from .parts import PARTS, ExportRow, Parts
 from .tables import ROWS, Content, Read, require_equal, rows_of, rows_text
 
 REPOSITORY = "JDAI-CV/fast-reid"
@@ -54,12 +54,12 @@ class Native:
     pattern: re.Pattern[str] = field(default=re.compile(r"([-\d]+)_(\d*)", re.ASCII))
     recorded: bool = False
 
-    def name_of(self, row: Row) -> str:
+    def name_of(self, row: ExportRow) -> str:
         """Return the file's name."""
         stem = PurePosixPath(row.image_id).name
         return f"{stem}.jpg" if self.recorded else f"{row.pid:03d}_{row.camid}_{stem}.jpg"
 
-    def camid(self, row: Row) -> int:
+    def camid(self, row: ExportRow) -> int:
         """Return the camera that the class gives the row."""
         return row.camid if row.camera is None or not self.recorded else row.camera - 1
 
@@ -93,7 +93,7 @@ def content(parts: Parts, dataset: str, out: Path) -> Content:
     target = out / (native.top if native else "-".join(names))
     place = _native_place(native) if native else _plain_place
     pictures = {
-        place(part, row): Picture(row.image_id, row.path, row.sha256) for part in PARTS for row in parts.part(part)
+        place(part, row): ImageRef(row.image_id, row.path, row.sha256) for part in PARTS for row in parts.part(part)
     }
     rows = sum(len(parts.part(part)) for part in PARTS)
     if len(pictures) != rows:
@@ -112,12 +112,12 @@ def content(parts: Parts, dataset: str, out: Path) -> Content:
     return Content(target, files, pictures, folders, reader, notes, _checker(parts, place, native, target))
 
 
-def _plain_place(part: str, row: Row) -> str:
+def _plain_place(part: str, row: ExportRow) -> str:
     """Return the picture's published folders and name below its part: a name alone may be there twice."""
     return f"{part}/{row.image_id.partition('/')[2]}{Path(row.path).suffix}"
 
 
-def _native_place(native: Native) -> Callable[[str, Row], str]:
+def _native_place(native: Native) -> Callable[[str, ExportRow], str]:
     return lambda part, row: f"{native.folders[part]}/{native.name_of(row)}"
 
 
@@ -148,7 +148,7 @@ def read_back(folder: Path, native: Native, target: Path) -> list[tuple[str, str
 
 
 def _checker(
-    parts: Parts, place: Callable[[str, Row], str], native: Native | None, target: Path
+    parts: Parts, place: Callable[[str, ExportRow], str], native: Native | None, target: Path
 ) -> Callable[[Path], None]:
     def check(folder: Path) -> None:
         wanted: Read = [(part, place(part, row), row.pid) for part in PARTS for row in parts.part(part)]

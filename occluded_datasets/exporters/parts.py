@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ProtocolError, UnknownNameError
-from ..manifest import NOBODY, Manifest, pictures_of, real_cameras
+from ..manifest import IGNORED_ROLES, Manifest, image_refs, real_cameras
 from ..protocol import Protocol, Split, find_protocol, protocols, split
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ USUAL_RANK = 20
 """The largest rank that torchreid prints by default."""
 
 
-class Row(NamedTuple):
+class ExportRow(NamedTuple):
     """A picture as loaders take it.
 
     Parameters
@@ -67,7 +67,7 @@ class Parts:
         The rules.
     fingerprint : str
         Of the manifest.
-    train, query, gallery : tuple of Row
+    train, query, gallery : tuple of ExportRow
         In image_id order; empty where the protocol trains elsewhere, or the copy is a training part alone.
     invented : tuple of str
         The parts whose cameras are invented.
@@ -92,19 +92,19 @@ class Parts:
 
     protocol: Protocol
     fingerprint: str
-    train: tuple[Row, ...]
-    query: tuple[Row, ...]
-    gallery: tuple[Row, ...]
+    train: tuple[ExportRow, ...]
+    query: tuple[ExportRow, ...]
+    gallery: tuple[ExportRow, ...]
     invented: tuple[str, ...]
     draw: int | None
     nobody: frozenset[int]
     notes: tuple[str, ...]
 
-    def part(self, name: str) -> tuple[Row, ...]:
+    def part(self, name: str) -> tuple[ExportRow, ...]:
         """Return the rows of ``train``, ``query`` or ``gallery``."""
         if name not in PARTS:
             raise UnknownNameError.of("part", name, PARTS, "see docs/tasks/bridges.md")
-        rows: tuple[Row, ...] = getattr(self, name)
+        rows: tuple[ExportRow, ...] = getattr(self, name)
         return rows
 
     def tuples(self, name: str, *, views: bool = False) -> list[tuple[str | int, ...]]:
@@ -172,7 +172,7 @@ def parts_of(manifest: Manifest, protocol: str | Protocol | None = None, *, draw
     number = draw or 0 if len(done.draws) else None
     gallery = frames["gallery"]
     strangers = set(frames["query"]["pid"]) - set(_people(gallery)["pid"])
-    nobody = strangers | set(gallery.loc[gallery["role"].isin(NOBODY), "pid"])
+    nobody = strangers | set(gallery.loc[gallery["role"].isin(IGNORED_ROLES), "pid"])
     notes = tuple(_notes(done, frames, invented, number))
     return Parts(
         done.protocol, done.fingerprint, **rows, invented=invented, draw=number,
@@ -182,7 +182,7 @@ def parts_of(manifest: Manifest, protocol: str | Protocol | None = None, *, draw
 
 def _people(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose pid stands for one person."""
-    return frame[~frame["role"].isin(NOBODY)]
+    return frame[~frame["role"].isin(IGNORED_ROLES)]
 
 
 def _drawn(done: Split, draw: int | None) -> dict[str, pd.DataFrame]:
@@ -251,13 +251,13 @@ def _cameras(frames: dict[str, pd.DataFrame]) -> tuple[dict[int, int], tuple[str
 
 def _rows(
     manifest: Manifest, frame: pd.DataFrame, numbers: dict[int, int] | None, labels: dict[int, int], part: str
-) -> Iterable[Row]:
+) -> Iterable[ExportRow]:
     cameras = [None] * len(frame) if numbers is None else [int(camera) for camera in frame["camid"]]
-    facts = zip(pictures_of(manifest, frame), frame["pid"], cameras, frame["body"], strict=True)
+    facts = zip(image_refs(manifest, frame), frame["pid"], cameras, frame["body"], strict=True)
     for picture, pid, camera, body in facts:
         label = labels.get(int(pid), NO_LABEL) if part == "train" else NO_LABEL
         camid = INVENTED[part] if camera is None or numbers is None else numbers[camera]
-        yield Row(picture.image_id, picture.path, picture.sha256, int(pid), label, camid, camera, body)
+        yield ExportRow(picture.image_id, picture.path, picture.sha256, int(pid), label, camid, camera, body)
 
 
 def _notes(done: Split, frames: dict[str, pd.DataFrame], invented: tuple[str, ...], draw: int | None) -> Iterable[str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..manifest import Picture
-from .parts import PARTS, Parts, Row
+from ..manifest import ImageRef
+from .parts import PARTS, ExportRow, Parts
 
 ROWS = "rows.csv"
 COLUMNS = ("part", "path", "pid", "label", "camid", "camera", "body", "image_id")
@@ -30,7 +30,7 @@ class Content:
         The folder.
     files : mapping of str to bytes
         Small files, by name.
-    pictures : mapping of str to Picture
+    pictures : mapping of str to ImageRef
         Pictures, by the name that they get.
     folders : tuple of str
         Folders that must be there although a part may be empty.
@@ -44,7 +44,7 @@ class Content:
 
     target: Path
     files: Mapping[str, bytes]
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, ImageRef]
     folders: tuple[str, ...]
     reader: Mapping[str, str]
     notes: tuple[str, ...]
@@ -63,7 +63,7 @@ class Content:
         return same and all((folder / name).exists() for name in (*self.pictures, *self.folders))
 
 
-def rows_text(parts: Parts, path_of: Callable[[str, Row], str]) -> bytes:
+def rows_text(parts: Parts, path_of: Callable[[str, ExportRow], str]) -> bytes:
     """Return ``rows.csv``: a row a picture of a part, `camera` empty where `camid` is invented."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

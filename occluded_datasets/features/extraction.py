@@ -20,9 +20,9 @@ from ..scan import Progress, cores
 from .extractor import MODELS, Extractor
 from .histogram import Histogram
 from .onnx_file import OnnxFile
-from .reading import RESIZE, pictures_of
+from .reading import RESIZE, image_refs
 from .shards import Shards, key_of
-from .work import Work
+from .work import Extraction
 
 BATCH = 8
 """Small, so that a network's layers stay where memory is reused: on two idle cores 8 is three times as fast as 64."""
@@ -163,7 +163,7 @@ def extract(
     if batch < 1 or (workers is not None and workers < 1):
         raise UsageError(f"batch {batch}, workers {workers}: too few.", "Expected 1 or more.")
     extractor = load_model(model) if isinstance(model, str) else model
-    work = Work(pictures_of(manifest), extractor, batch, progress or (lambda done, total: None))
+    work = Extraction(image_refs(manifest), extractor, batch, progress or (lambda done, total: None))
     header = _header(manifest, work)
     shards = Shards(target.with_name(f"{target.name}.partial"), key_of({**header, **work.facts()}), extractor.dim)
     shards.require_own()
@@ -178,7 +178,7 @@ def extract(
     return Extracted(target, len(work.pictures), extractor.dim, resumed, header)
 
 
-def _differs(path: Path, work: Work, header: dict[str, Any]) -> str:
+def _differs(path: Path, work: Extraction, header: dict[str, Any]) -> str:
     """Return in a sentence how a feature file differs from what would be written, empty if it says the same."""
     found = read_any(path)
     for name in sorted({*header, *found.header}):
@@ -193,7 +193,7 @@ def _differs(path: Path, work: Work, header: dict[str, Any]) -> str:
     return "" if form == is_now and found.visibility is None else f"Expected {form}, found {is_now}."
 
 
-def _header(manifest: Manifest, work: Work) -> dict[str, Any]:
+def _header(manifest: Manifest, work: Extraction) -> dict[str, Any]:
     """Return what the file says of itself; everything that another lab needs to make it again."""
     extractor = work.extractor
     facts = {

@@ -8,35 +8,44 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, TypeVar
 
 from ..images import RESIZE, resize
-from ..manifest import Picture, pictures_of, read_picture
+from ..manifest import ImageRef, image_refs, read_image
 from .extractor import Extractor
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["RESIZE", "Picture", "ahead", "pictures_of", "read_batch", "read_features", "read_picture", "resize"]
+__all__ = [
+    "RESIZE",
+    "ImageRef",
+    "compute_features",
+    "image_refs",
+    "prefetch_in_pool",
+    "read_batch",
+    "read_image",
+    "resize",
+]
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-def read_batch(pictures: Sequence[Picture], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def read_batch(pictures: Sequence[ImageRef], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Return the pixels of several pictures, shape (B, *size, 3)."""
     import numpy as np
 
     batch = np.empty((len(pictures), *size, 3), np.uint8)
     for number, picture in enumerate(pictures):
-        batch[number] = read_picture(picture, size)
+        batch[number] = read_image(picture, size)
     return batch
 
 
-def read_features(pictures: Sequence[Picture], extractor: Extractor) -> npt.NDArray[np.float32]:
+def compute_features(pictures: Sequence[ImageRef], extractor: Extractor) -> npt.NDArray[np.float32]:
     """Return the features of several pictures, shape (B, dim)."""
     return extractor(read_batch(pictures, extractor.input_size))
 
 
-def ahead(pool: Executor, function: Callable[[U], T], tasks: Iterable[U], window: int) -> Iterator[T]:
+def prefetch_in_pool(pool: Executor, function: Callable[[U], T], tasks: Iterable[U], window: int) -> Iterator[T]:
     """Yield ``function(task)`` for each task, in order, with at most `window` of them under way or waiting."""
     waiting: deque[Future[T]] = deque()
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..scan import Progress
 from .extractor import Extractor
-from .reading import Picture, ahead, read_batch, read_features
+from .reading import ImageRef, compute_features, prefetch_in_pool, read_batch
 from .shards import SHARD, Shards
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Work:
+class Extraction:
     """The rows to do, and the model that does them.
 
     Parameters
     ----------
-    pictures : sequence of Picture
+    pictures : sequence of ImageRef
         One a row.
     extractor : Extractor
         The model.
@@ -36,7 +36,7 @@ class Work:
         Called with (rows done, rows in all).
     """
 
-    pictures: Sequence[Picture]
+    pictures: Sequence[ImageRef]
     extractor: Extractor
     batch: int
     progress: Progress
@@ -80,14 +80,14 @@ class Work:
             for at in range(span.start, span.stop, self.batch)
         ]
         if self.extractor.rowwise:
-            computed = ahead(pool, partial(read_features, extractor=self.extractor), batches, window)
+            computed = prefetch_in_pool(pool, partial(compute_features, extractor=self.extractor), batches, window)
         else:
-            arrays = ahead(pool, partial(read_batch, size=self.extractor.input_size), batches, window)
+            arrays = prefetch_in_pool(pool, partial(read_batch, size=self.extractor.input_size), batches, window)
             computed = map(self.extractor, arrays)
         for pictures, part in zip(batches, computed, strict=True):
             yield self._checked(pictures, part)
 
-    def _checked(self, pictures: Sequence[Picture], part: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _checked(self, pictures: Sequence[ImageRef], part: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         import numpy as np
 
         name, expected = self.extractor.name, (len(pictures), self.extractor.dim)

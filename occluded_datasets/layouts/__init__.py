@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from .guess import Guess, guess
 from .names import TWIN_MARK, ignore_option, is_clutter, is_picture, is_readme, read_list, stem_of
-from .parse import Arrangement, Row, arrange
-from .verdict import PartCount, Verdict, judge, judge_copy, missing_from_list
+from .parse import ParsedTree, Row, parse_tree
+from .verdict import PartCount, Verdict, compare_with_declared, judge_copy, missing_from_list
 
 __all__ = [
     "TWIN_MARK",
-    "Arrangement",
     "Guess",
+    "ParsedTree",
     "PartCount",
     "Row",
     "Verdict",
-    "arrange",
+    "compare_with_declared",
     "guess",
     "ignore_option",
     "is_clutter",
     "is_picture",
     "is_readme",
-    "judge",
     "judge_copy",
     "missing_from_list",
+    "parse_tree",
     "read_list",
     "stem_of",
 ]

@@ -9,8 +9,8 @@ from ..catalog.files import published_files
 from ..catalog.spec import Dataset, Variant
 from ..errors import LayoutError
 from .names import is_clutter, is_picture, same_folder
-from .parse import Arrangement, Places, arrange
-from .verdict import Verdict, judge
+from .parse import FolderMatcher, ParsedTree, parse_tree
+from .verdict import Verdict, compare_with_declared
 
 
 class Guess(NamedTuple):
@@ -20,7 +20,7 @@ class Guess(NamedTuple):
     variant: Variant
     matched: int
     pictures: int
-    arrangement: Arrangement | None
+    arrangement: ParsedTree | None
     verdict: Verdict | None
     refusal: LayoutError | None
 
@@ -48,13 +48,15 @@ def guess(names: Sequence[str], datasets: Iterable[Dataset]) -> list[Guess]:
 
 def _guess(names: Sequence[str], dataset: Dataset, variant: Variant) -> Guess:
     pictures = [name for name in names if is_picture(name) and not is_clutter(name)]
-    places = Places(dataset)
+    places = FolderMatcher(dataset)
     matched = sum(places.match(name) is not None for name in pictures)
     if not matched:
         return Guess(dataset, variant, 0, len(pictures), None, None, None)
     try:
-        found = arrange(names, dataset, variant)
+        found = parse_tree(names, dataset, variant)
     except LayoutError as error:
         return Guess(dataset, variant, matched, len(pictures), None, None, error)
-    verdict = judge(found.rows, dataset, variant, [file.name for file in published_files(variant.files)])
+    verdict = compare_with_declared(
+        found.rows, dataset, variant, [file.name for file in published_files(variant.files)]
+    )
     return Guess(dataset, variant, matched, len(pictures), found, verdict, None)

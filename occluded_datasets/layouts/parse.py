@@ -31,7 +31,7 @@ class Row(NamedTuple):
     extra: tuple[tuple[str, str], ...]
 
 
-class Arrangement(NamedTuple):
+class ParsedTree(NamedTuple):
     """The rows of a tree, where its top is, and what was left aside."""
 
     rows: tuple[Row, ...]
@@ -50,14 +50,14 @@ class _Place(NamedTuple):
     pid: str
 
 
-def arrange(
+def parse_tree(
     names: Iterable[str],
     dataset: Dataset,
     variant: Variant | None = None,
     *,
     extension: str = "",
     ignore: Sequence[str] = (),
-) -> Arrangement:
+) -> ParsedTree:
     """Return the rows that the files `names` make under `dataset`'s layout.
 
     Parameters
@@ -87,8 +87,8 @@ def arrange(
     ('partial-reid/whole_body_images/001_002', 1, 'full')
     """
     variant = variant or dataset.variant()
-    kept, skipped = sift(names, dataset, extension.lower(), ignore)
-    places = Places(dataset)
+    kept, skipped = filter_names(names, dataset, extension.lower(), ignore)
+    places = FolderMatcher(dataset)
     matches, unknown = [], []
     for name in kept:
         match = places.match(name)
@@ -107,10 +107,10 @@ def arrange(
     rows = tuple(sorted(row_of(dataset, *match) for match in wanted))
     _refuse_same_id(dataset, rows)
     renamed = {place.form.known_as for _, place, _ in wanted if place.form.known_as}
-    return Arrangement(rows, tops.pop(), tuple(sorted(renamed)), dict(sorted(skipped.items())))
+    return ParsedTree(rows, tops.pop(), tuple(sorted(renamed)), dict(sorted(skipped.items())))
 
 
-def sift(
+def filter_names(
     names: Iterable[str], dataset: Dataset, extension: str, ignore: Sequence[str]
 ) -> tuple[list[str], Counter[str]]:
     """Return (names to read, how many of each kind were left aside)."""
@@ -135,7 +135,7 @@ def sift(
     return kept, skipped
 
 
-class Places:
+class FolderMatcher:
     """The readings of each folder, worked out once a folder."""
 
     def __init__(self, dataset: Dataset) -> None:

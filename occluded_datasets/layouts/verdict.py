@@ -40,7 +40,9 @@ class Verdict(NamedTuple):
     sentence: str
 
 
-def judge(rows: Iterable[Row], dataset: Dataset, variant: Variant, listed: Iterable[str] = ()) -> Verdict:
+def compare_with_declared(
+    rows: Iterable[Row], dataset: Dataset, variant: Variant, listed: Iterable[str] = ()
+) -> Verdict:
     """Return the verdict on `rows` against the declared counts and names of `variant`.
 
     Names are compared where every published name is known and the copy keeps them; else counts are. Numbers of
@@ -88,7 +90,7 @@ def judge_copy(
 ) -> Verdict:
     """Return the verdict by published names, declared counts and the texts of the name lists found in the tree."""
     rows = list(rows)
-    verdict = judge(rows, dataset, variant, [file.name for file in published_files(variant.files)])
+    verdict = compare_with_declared(rows, dataset, variant, [file.name for file in published_files(variant.files)])
     for name, folder in dataset.lists:
         if folder in variant.parts and name in (lists or {}):
             absent = missing_from_list(read_list((lists or {})[name]), dataset.part(folder), rows)

@@ -12,7 +12,7 @@ from ..evaluation.align import align
 from ..evaluation.feature_file import FeatureFile, Matrix
 from ..evaluation.scoring.exact import Array
 from ..evaluation.scoring.metrics import measure
-from ..evaluation.scoring.similarity import FeatureSource, MatrixSource, Source
+from ..evaluation.scoring.similarity import FeatureSource, MatrixSource, Similarities
 
 if TYPE_CHECKING:
     from ..manifest import Manifest
@@ -29,7 +29,7 @@ class Numbers:
     ap: str
 
 
-def source_of(
+def loader_similarities(
     given: FeatureFile | Matrix, manifest: Manifest, probe: Sequence[str], gallery: Sequence[str]
 ) -> FeatureSource | MatrixSource:
     """Return the similarities of these probe and gallery pictures: cosine of features, or a matrix as it is.
@@ -45,12 +45,12 @@ def source_of(
     return FeatureSource(measure("cosine", (taken.probe, taken.gallery)), taken.probe, taken.gallery)
 
 
-def rank(source: Source, matches: Array, removed: Array, ap: str, unmatched: str) -> Numbers:
+def rank(source: Similarities, matches: Array, removed: Array, ap: str, unmatched: str) -> Numbers:
     """Return rank-1 and mAP by a plain stable sort, gallery pictures `removed` left out.
 
     Parameters
     ----------
-    source : Source
+    source : Similarities
         Similarities of P probes and G gallery pictures.
     matches, removed : numpy.ndarray
         (P, G) bool.

@@ -79,7 +79,7 @@ def rules(dataset: str) -> tuple[LoaderRule, ...]:
     return found
 
 
-def describe(rule: LoaderRule) -> dict[str, Any]:
+def loader_text(rule: LoaderRule) -> dict[str, Any]:
     """Return a rule as a JSON-ready mapping, with a link to each file at its commit.
 
     Examples
@@ -114,7 +114,7 @@ def describe(rule: LoaderRule) -> dict[str, Any]:
 
 
 def unscored(told: Mapping[str, Any]) -> str:
-    """Return in a few words why a loader that was read has no score, of what `describe` says; empty where it has one.
+    """Return in a few words why a loader that was read has no score, empty where it has one.
 
     Examples
     --------
@@ -208,7 +208,7 @@ def _relations(rule: LoaderRule, probe: pd.DataFrame, gallery: pd.DataFrame) -> 
     return matches, matches & (probe_cameras[:, None] == gallery_cameras[None, :]) & rule.codebase.same_camera_filter
 
 
-def score(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matrix) -> Numbers:
+def loader_score(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matrix) -> Numbers:
     """Return rank-1 and mAP of some features, or of a matrix, as the code base of `rule` would count them.
 
     Parameters
@@ -227,11 +227,11 @@ def score(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matrix) -> 
     UsageError, ProtocolError
         As `rows` raises.
     """
-    from .loader_scores import rank, source_of
+    from .loader_scores import loader_similarities, rank
 
     probe, gallery = rows(rule, manifest)
     matches, removed = _relations(rule, probe, gallery)
-    source = source_of(given, manifest, list(probe["image_id"]), list(gallery["image_id"]))
+    source = loader_similarities(given, manifest, list(probe["image_id"]), list(gallery["image_id"]))
     return rank(source, matches, removed, rule.codebase.ap, rule.codebase.unmatched)
 
 

@@ -51,7 +51,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Beside:
+class PublishedMatch:
     """Whether a published number may stand beside a score: ``yes``, ``with care`` or ``no``, and why."""
 
     row: Published
@@ -70,7 +70,7 @@ def published(dataset: str | None = None) -> list[Published]:
     return [row for row in _rows() if dataset in (None, row.dataset)]
 
 
-def beside(record: Mapping[str, Any]) -> list[Beside]:
+def match_published(record: Mapping[str, Any]) -> list[PublishedMatch]:
     """Return, for each published number of a score record's dataset, whether it may stand beside that score.
 
     A number may not stand beside a score of another protocol, nor where its own protocol is unstated; where the
@@ -86,7 +86,7 @@ def beside(record: Mapping[str, Any]) -> list[Beside]:
     unfit = _unfit(record)
     rows = published(protocol.partition("/")[0])
     if unfit:
-        return [Beside(row, "no", (unfit,)) for row in rows]
+        return [PublishedMatch(row, "no", (unfit,)) for row in rows]
     return [_beside(row, protocol, record.get("declared", {})) for row in rows]
 
 
@@ -99,14 +99,14 @@ def _unfit(record: Mapping[str, Any]) -> str:
     return f"this score is of {OTHER_PIXELS}'s" if OTHER_PIXELS in record["reference"] else ""
 
 
-def _beside(row: Published, protocol: str, declared: Mapping[str, Any]) -> Beside:
+def _beside(row: Published, protocol: str, declared: Mapping[str, Any]) -> PublishedMatch:
     if row.protocol == UNSTATED:
-        return Beside(row, "no", (row.note or f"its protocol is unstated ({row.setting})",))
+        return PublishedMatch(row, "no", (row.note or f"its protocol is unstated ({row.setting})",))
     if row.protocol != protocol:
-        return Beside(row, "no", (f"it is of {row.protocol}",))
+        return PublishedMatch(row, "no", (f"it is of {row.protocol}",))
     reasons = [_condition(name, getattr(row, name), _declared(declared, name)) for name in CONDITIONS]
     found = (*(reason for reason in reasons if reason), *_second_hand(row))
-    return Beside(row, "with care" if found else "yes", found)
+    return PublishedMatch(row, "with care" if found else "yes", found)
 
 
 def _declared(declared: Mapping[str, Any], name: str) -> str:

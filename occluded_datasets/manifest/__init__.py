@@ -5,7 +5,7 @@ from __future__ import annotations
 from .attest import attest, attestation_text, read_attestation
 from .attested import Attested, compare_attestations
 from .core import (
-    NOBODY,
+    IGNORED_ROLES,
     Manifest,
     fingerprint,
     header_bytes,
@@ -17,7 +17,7 @@ from .core import (
     write,
 )
 from .diff import Difference, diff
-from .pictures import Picture, pictures_of, read_bytes, read_picture
+from .pictures import ImageRef, image_refs, read_bytes, read_image
 from .roots import PLACES, placed
 from .schema import COLUMNS, SCHEMA_VERSION, SIMULATED
 from .table import from_frame, to_frame, to_text
@@ -26,15 +26,15 @@ from .verify import STAT_FILE, Verification, stat_text, verify
 
 __all__ = [
     "COLUMNS",
-    "NOBODY",
+    "IGNORED_ROLES",
     "PLACES",
     "SCHEMA_VERSION",
     "SIMULATED",
     "STAT_FILE",
     "Attested",
     "Difference",
+    "ImageRef",
     "Manifest",
-    "Picture",
     "Verification",
     "attest",
     "attestation_text",
@@ -45,13 +45,13 @@ __all__ = [
     "header_bytes",
     "header_of",
     "header_path",
-    "pictures_of",
+    "image_refs",
     "placed",
     "read",
     "read_attestation",
     "read_bytes",
     "read_header",
-    "read_picture",
+    "read_image",
     "real_cameras",
     "stat_text",
     "to_frame",

@@ -14,9 +14,9 @@ from .._version import __version__
 from ..catalog import get
 from ..errors import InputError, UnknownNameError
 from ..hashing import merge_digests
-from .core import NOBODY, Manifest
+from .core import IGNORED_ROLES, Manifest
 from .sketch import LENGTH, sketch
-from .table import Texts, from_frame
+from .table import ColumnText, from_frame
 
 KIND = "occluded-datasets attestation"
 SCHEMA = 1
@@ -101,14 +101,14 @@ def read_attestation(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def _said(texts: Texts, own: Sequence[int]) -> dict[str, Any]:
+def _said(texts: ColumnText, own: Sequence[int]) -> dict[str, Any]:
     """Return the counts and digests of some rows."""
-    people = {texts["pid"][row] for row in own if texts["role"][row] not in NOBODY}
+    people = {texts["pid"][row] for row in own if texts["role"][row] not in IGNORED_ROLES}
     digests = {name: merge_digests(_rows(texts, own, columns)) for name, columns in DIGESTS.items()}
     return {"rows": len(own), "identities": len(people), **digests}
 
 
-def _rows(texts: Texts, own: Iterable[int], columns: Sequence[str]) -> list[bytes]:
+def _rows(texts: ColumnText, own: Iterable[int], columns: Sequence[str]) -> list[bytes]:
     cells = [texts[column] for column in columns]
     return [hashlib.sha256("|".join(column[row] for column in cells).encode()).digest() for row in own]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..catalog import get, ids
 from ..catalog.spec import Dataset, Variant
 from ..errors import LayoutError, UnknownNameError
-from ..layouts import TWIN_MARK, arrange, is_readme, judge_copy
+from ..layouts import TWIN_MARK, is_readme, judge_copy, parse_tree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def verdict(dataset: str, variant: str, frame: pd.DataFrame, header: Mapping[str
 def _judged(facts: Dataset, variant: Variant, frame: pd.DataFrame) -> str:
     names = [f"{image_id[len(facts.id) + 1 :]}{facts.extension}" for image_id in frame["image_id"]]
     try:
-        rows = arrange(names, facts, variant).rows
+        rows = parse_tree(names, facts, variant).rows
     except LayoutError:
         return "different"
     labels = ("image_id", "pid", "camid", "body", "split", "role", "group")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FINGERPRINT_COLUMNS = ("body", "split", "role", "pid", "pixel_sha256")
 HEADER = "manifest.json"
 CLAIMS = ("verdict", "reference", "twin", "withdrawn_parent")
-NOBODY = ("junk", "distractor")  # roles whose pid stands for no one person
+IGNORED_ROLES = ("junk", "distractor")  # roles whose pid stands for no one person
 
 
 class Manifest:
@@ -124,7 +124,7 @@ class Manifest:
     @cached_property
     def identities(self) -> int:
         """How many identities the rows show; junk and distractors are none."""
-        return int(self._frame.loc[~self._frame["role"].isin(NOBODY), "pid"].nunique())
+        return int(self._frame.loc[~self._frame["role"].isin(IGNORED_ROLES), "pid"].nunique())
 
     @property
     def claims(self) -> dict[str, Any]:
@@ -208,19 +208,21 @@ def real_cameras(rows: pd.DataFrame) -> bool:
     return bool(rows["camid"].notna().all() and (rows["camid_source"] != "none").all())
 
 
-def fingerprint(texts: table.Texts) -> str:
+def fingerprint(texts: table.ColumnText) -> str:
     """Return sha256 over the ascending row digests sha256(``body|split|role|pid|pixel_sha256``)."""
     rows = zip(*(texts[name] for name in FINGERPRINT_COLUMNS), strict=True)
     return merge_digests(hashlib.sha256("|".join(row).encode()).digest() for row in rows)
 
 
-def header_of(texts: table.Texts, text: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+def header_of(texts: table.ColumnText, text: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the header of a table: what is counted and digested from it, then `facts`."""
     return {
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
         "rows": len(texts["image_id"]),
-        "identities": len({pid for pid, role in zip(texts["pid"], texts["role"], strict=True) if role not in NOBODY}),
+        "identities": len(
+            {pid for pid, role in zip(texts["pid"], texts["role"], strict=True) if role not in IGNORED_ROLES}
+        ),
         "counts": {name: _counts(texts[name]) for name in ("split", "role", "body")},
         "table_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "fingerprint": fingerprint(texts),
@@ -340,7 +342,7 @@ def read_header(path: Path) -> dict[str, Any]:
     return dict(header)
 
 
-def _agree(header: Mapping[str, Any], texts: table.Texts, text: str, path: Path) -> None:
+def _agree(header: Mapping[str, Any], texts: table.ColumnText, text: str, path: Path) -> None:
     """Raise unless the table is the one that the header vouches for."""
     found = header_of(texts, text, {})
     for key in ("rows", "table_sha256", "fingerprint", "identities", "counts"):

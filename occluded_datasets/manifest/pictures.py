@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Picture(NamedTuple):
+class ImageRef(NamedTuple):
     """Where a row's picture is, and what its bytes must hash to."""
 
     image_id: str
@@ -26,7 +26,7 @@ class Picture(NamedTuple):
     sha256: str
 
 
-def pictures_of(manifest: Manifest, rows: pd.DataFrame | None = None) -> list[Picture]:
+def image_refs(manifest: Manifest, rows: pd.DataFrame | None = None) -> list[ImageRef]:
     """Return one entry a row, in order, junk and distractors included.
 
     Parameters
@@ -52,11 +52,11 @@ def pictures_of(manifest: Manifest, rows: pd.DataFrame | None = None) -> list[Pi
         if (root, parent) not in folders:
             top = manifest.root(root)
             folders[root, parent] = str(contained(top, parent) if parent else top)
-        pictures.append(Picture(image_id, f"{folders[root, parent]}/{name}", sha256))
+        pictures.append(ImageRef(image_id, f"{folders[root, parent]}/{name}", sha256))
     return pictures
 
 
-def read_bytes(picture: Picture) -> bytes:
+def read_bytes(picture: ImageRef) -> bytes:
     """Return the file of a picture that is still the one its manifest vouches for.
 
     Raises
@@ -85,12 +85,12 @@ def read_bytes(picture: Picture) -> bytes:
     return data
 
 
-def read_picture(picture: Picture, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+def read_image(picture: ImageRef, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
     """Return the pixels, shape (H, W, 3), of a picture that is still the one its manifest vouches for.
 
     Parameters
     ----------
-    picture : Picture
+    picture : ImageRef
         Which.
     size : tuple of int, optional
         Height and width to resize to; by default its own.

@@ -13,11 +13,11 @@ from .schema import Column, columns_of
 if TYPE_CHECKING:
     import pandas as pd
 
-Texts = Mapping[str, Sequence[str]]
+ColumnText = Mapping[str, Sequence[str]]
 """A table as text: the cells of each column, nulls as empty strings."""
 
 
-def to_text(texts: Texts) -> str:
+def to_text(texts: ColumnText) -> str:
     r"""Return the canonical CSV: UTF-8 without BOM, ``\n``, minimal quotes, columns in the order given."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -67,7 +67,7 @@ def require_columns(header: list[str], name: str) -> list[Column]:
     return columns
 
 
-def to_frame(texts: Texts) -> pd.DataFrame:
+def to_frame(texts: ColumnText) -> pd.DataFrame:
     """Return the data frame of a table of valid cells: int64, Int64, float64 and text, null text as None."""
     import pandas as pd
 

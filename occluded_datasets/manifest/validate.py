@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ..errors import ManifestError, UnsafeNameError
 from ..paths import safe_name
-from .table import Texts, require_columns
+from .table import ColumnText, require_columns
 
 SHOWN = 5
 
 
-def validate(texts: Texts, name: str = "manifest", roots: Collection[str] = ()) -> None:
+def validate(texts: ColumnText, name: str = "manifest", roots: Collection[str] = ()) -> None:
     """Return if every cell is as the schema says, else raise with row numbers.
 
     Parameters
@@ -38,7 +38,7 @@ def validate(texts: Texts, name: str = "manifest", roots: Collection[str] = ()) 
         raise ManifestError(f"{name}: {'; '.join(faults[:SHOWN])}{more}.", "", "occreid-prepare build the set again")
 
 
-def _faults(texts: Texts, roots: set[str]) -> Iterator[str]:
+def _faults(texts: ColumnText, roots: set[str]) -> Iterator[str]:
     readable = True
     for fault in _cells(texts):
         readable = False
@@ -50,7 +50,7 @@ def _faults(texts: Texts, roots: set[str]) -> Iterator[str]:
         yield from _boxes(texts)
 
 
-def _cells(texts: Texts) -> Iterator[str]:
+def _cells(texts: ColumnText) -> Iterator[str]:
     for column in require_columns(list(texts), "manifest"):
         match = column.pattern.fullmatch
         for number, cell in enumerate(texts[column.name], start=1):
@@ -58,7 +58,7 @@ def _cells(texts: Texts) -> Iterator[str]:
                 yield f"row {number}, {column.name}: expected {column.expected}, found {cell[:80]!r}"
 
 
-def _duplicates(texts: Texts) -> Iterator[str]:
+def _duplicates(texts: ColumnText) -> Iterator[str]:
     for key in ("image_id", "path"):
         cells: Sequence[object] = texts[key] if key == "image_id" else _files(texts)
         if len(set(cells)) == len(cells):
@@ -70,13 +70,13 @@ def _duplicates(texts: Texts) -> Iterator[str]:
                 yield f"rows {first} and {number} have the same {key} {texts[key][number - 1]!r}"
 
 
-def _files(texts: Texts) -> list[object]:
+def _files(texts: ColumnText) -> list[object]:
     """Return what stands for the file of each row; a derived set may show one file of its parent in two roles."""
     cells = zip(texts["root"], texts["path"], texts["role"], strict=True)
     return [(root, path, role) if root else path for root, path, role in cells]
 
 
-def _paths(texts: Texts, roots: set[str]) -> Iterator[str]:
+def _paths(texts: ColumnText, roots: set[str]) -> Iterator[str]:
     for column in ("path", "mask_path"):
         for number, cell in enumerate(texts.get(column, ()), start=1):
             if not cell:
@@ -95,7 +95,7 @@ def _paths(texts: Texts, roots: set[str]) -> Iterator[str]:
             yield f"row {number}, root: {cell!r} is not among the roots of the header ({', '.join(sorted(roots))})"
 
 
-def _leaks(texts: Texts) -> Iterator[str]:
+def _leaks(texts: ColumnText) -> Iterator[str]:
     """Yield identities that stand in train and in test."""
     if not {"train", "test"} <= set(texts["split"]):
         return
@@ -108,7 +108,7 @@ def _leaks(texts: Texts) -> Iterator[str]:
             yield f"rows {rows['train']} and {rows['test']}: identity {pid} is in train and in test"
 
 
-def _boxes(texts: Texts) -> Iterator[str]:
+def _boxes(texts: ColumnText) -> Iterator[str]:
     cells = zip(texts["boxes"], texts["width"], texts["height"], strict=True)
     for number, (boxes, width, height) in enumerate(cells, start=1):
         for box in filter(None, boxes.split(";")):

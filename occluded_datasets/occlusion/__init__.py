@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .engine.application import Record
-from .engine.simulator import Batch, Occluded, Simulator
+from .engine.simulator import Occluded, OccludedBatch, Simulator
 from .recipes.placement import Box
 from .recipes.recipe import Recipe, presets
 from .sets.replay import Replay, replay
@@ -14,9 +14,9 @@ from .training.transforms import Transform, transform
 
 __all__ = [
     "Bank",
-    "Batch",
     "Box",
     "Occluded",
+    "OccludedBatch",
     "Pool",
     "Recipe",
     "Record",

@@ -18,14 +18,14 @@ from ..catalog.files import published_files
 from ..catalog.spec import Dataset, Variant
 from ..errors import ImageError, IncompleteError, LayoutError
 from ..hashing import file_digests
-from ..layouts import Arrangement, Verdict, arrange, ignore_option, judge, judge_copy
-from ..manifest import NOBODY, header_of, to_text
+from ..layouts import ParsedTree, Verdict, compare_with_declared, ignore_option, judge_copy, parse_tree
+from ..manifest import IGNORED_ROLES, header_of, to_text
 from ..manifest.claims import reference
 from ..paths import data_root
 from ..scan import Scanned, scan, walk
-from .options import Built, Options
-from .rows import facts_of, table_of
-from .source import is_twin, listing, other_set, own_names, planned_names, read_lists, source_of
+from .options import BuildOptions, Built
+from .rows import build_table, header_fields
+from .source import has_twin_readme, listing, lists_in_tree, other_set, own_names, planned_names, source_of
 from .workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -106,7 +106,7 @@ def build(
     """
     facts = get(dataset)
     chosen = facts.variant(variant)
-    options = Options(
+    options = BuildOptions(
         extension if extension.startswith(".") or not extension else f".{extension}",
         tuple(ignore), allow_subset, allow_different, replace, copy, password,
         "" if root is None else f" --root {shlex.quote(str(root))}",
@@ -119,20 +119,20 @@ def build(
         return _Build(facts, chosen, source, options, space, executor, workers, progress).run()
 
 
-def _plan(facts: Dataset, variant: Variant, source: Path, options: Options, space: Workspace) -> Built:
+def _plan(facts: Dataset, variant: Variant, source: Path, options: BuildOptions, space: Workspace) -> Built:
     """Return what would be built, from names alone."""
     arrangement = _arrange(planned_names(source, options), facts, variant, options, source)
     verdict = judge_copy(arrangement.rows, facts, variant)
-    identities = len({row.pid for row in arrangement.rows if row.role not in NOBODY})
+    identities = len({row.pid for row in arrangement.rows if row.role not in IGNORED_ROLES})
     return Built(
         facts.id, variant.name, str(space.manifest), len(arrangement.rows), identities, verdict.kind, "",
         known_as=arrangement.known_as, skipped=arrangement.skipped, detail=verdict.sentence,
     )  # fmt: skip
 
 
-def _arrange(names: Sequence[str], facts: Dataset, variant: Variant, options: Options, source: Path) -> Arrangement:
+def _arrange(names: Sequence[str], facts: Dataset, variant: Variant, options: BuildOptions, source: Path) -> ParsedTree:
     try:
-        return arrange(names, facts, variant, extension=options.extension, ignore=options.ignore)
+        return parse_tree(names, facts, variant, extension=options.extension, ignore=options.ignore)
     except LayoutError as error:
         other = other_set(names, facts)
         if other:
@@ -150,7 +150,7 @@ class _Build:
         facts: Dataset,
         variant: Variant,
         raw: Path,
-        options: Options,
+        options: BuildOptions,
         space: Workspace,
         executor: Executor | None,
         workers: int | None,
@@ -170,14 +170,14 @@ class _Build:
         tree = self.raw if in_place else self.space.staging / "raw"
         names, archives, skipped = self._tree(tree, source, in_place)
         arrangement = _arrange(names, self.facts, self.variant, self.options, self.raw)
-        lists = read_lists(tree, names, self.facts)
-        twin = is_twin(tree, names)
+        lists = lists_in_tree(tree, names, self.facts)
+        twin = has_twin_readme(tree, names)
         verdict = judge_copy(arrangement.rows, self.facts, self.variant, lists)
         self._require_accepted(verdict, arrangement)
-        table = table_of(arrangement.rows, self._scan(tree, [row.name for row in arrangement.rows]), self.facts)
+        table = build_table(arrangement.rows, self._scan(tree, [row.name for row in arrangement.rows]), self.facts)
         text = to_text(table)
         skipped = dict(Counter(skipped) + Counter(arrangement.skipped))
-        header = header_of(table, text, facts_of(self.facts, self.variant, verdict, skipped, archives, twin))
+        header = header_of(table, text, header_fields(self.facts, self.variant, verdict, skipped, archives, twin))
         header |= {"agreement": for_header(self.facts, self.space.home.parent)}
         header |= {
             "reference": reference(self.facts.id, self.variant.name, header, header["fingerprint"], twin=twin),
@@ -234,7 +234,7 @@ class _Build:
             "pin": "pinned" if pins & {sha256, blob} else "first-seen" if was_first_seen(self.raw, sha256) else "none",
         }
 
-    def _require_accepted(self, verdict: Verdict, arrangement: Arrangement) -> None:
+    def _require_accepted(self, verdict: Verdict, arrangement: ParsedTree) -> None:
         """Raise unless the verdict is complete or was allowed."""
         if verdict.kind == "complete":
             return
@@ -253,13 +253,18 @@ class _Build:
             else f"remove what is not the set's, or build what is there with {flag}",
         )
 
-    def _better_variant(self, arrangement: Arrangement) -> str:
+    def _better_variant(self, arrangement: ParsedTree) -> str:
         """Return the command for a variant that this copy is complete for, if there is one."""
         for other in self.facts.variants:
             rows = [row for row in arrangement.rows if _part_of(row.image_id, self.facts) in other.parts]
             if other == self.variant or len(rows) != len(arrangement.rows):
                 continue
-            if judge(rows, self.facts, other, [file.name for file in published_files(other.files)]).kind == "complete":
+            if (
+                compare_with_declared(
+                    rows, self.facts, other, [file.name for file in published_files(other.files)]
+                ).kind
+                == "complete"
+            ):
                 return (
                     f"occreid-prepare build {self.facts.id} --variant {other.name} --raw {shlex.quote(str(self.raw))}"
                     f"{self.options.place}"

@@ -14,15 +14,15 @@ from ..acquire.fetch import FOLDER as ARCHIVES
 from ..catalog import get
 from ..catalog.spec import Dataset, Variant
 from ..errors import IncompleteError, InputError, ManifestError, UsageError
-from ..layouts import Row, Verdict, arrange, judge_copy, stem_of
-from ..manifest import NOBODY, header_of, read_header, to_text
+from ..layouts import Row, Verdict, judge_copy, parse_tree, stem_of
+from ..manifest import IGNORED_ROLES, header_of, read_header, to_text
 from ..manifest.claims import DRAWN, UNKNOWN
 from ..paths import data_root
 from .build import Progress, build
 from .namelists import Bring, NameList, derivation_of, read_lists
 from .options import Built
 from .parents import Parent, look, parents_of, scanned, table_at
-from .rows import facts_of, table_of
+from .rows import build_table, header_fields
 from .workspace import Workspace
 
 
@@ -147,7 +147,7 @@ class _Derive:
     def plan(self) -> Built:
         """Return what would be built."""
         rows, verdict, _ = self._rows()
-        identities = len({row.pid for row in rows if row.role not in NOBODY})
+        identities = len({row.pid for row in rows if row.role not in IGNORED_ROLES})
         return Built(
             self.facts.id, self.variant.name, str(self.space.manifest), len(rows), identities, verdict.kind, "",
             skipped=self._skipped(), detail=verdict.sentence,
@@ -179,7 +179,7 @@ class _Derive:
                 f"The first is {next(iter(chosen.missing), 'none')}.",
                 "name the right copy with --from-parent",
             )
-        rows = arrange(chosen.files, self.facts, self.variant).rows
+        rows = parse_tree(chosen.files, self.facts, self.variant).rows
         names = {one.file: "\n".join(entry.name for entry in one.entries) for one in self.lists}
         verdict = judge_copy(rows, self.facts, self.variant, names)
         if chosen.missing:
@@ -205,7 +205,7 @@ class _Derive:
 
     def _texts(self, rows: Sequence[Row], files: Mapping[str, tuple[Parent, int]]) -> dict[str, list[str]]:
         """Return the cells: labels from the lists, facts of the pictures from the parents."""
-        texts = table_of(rows, {row.name: scanned(row.name, *files[row.name]) for row in rows}, self.facts)
+        texts = build_table(rows, {row.name: scanned(row.name, *files[row.name]) for row in rows}, self.facts)
         places = [files[row.name] for row in rows]
         texts["root"] = [parent.manifest.dataset for parent, _ in places]
         texts["path"] = [parent.texts["path"][number] for parent, number in places]
@@ -215,7 +215,7 @@ class _Derive:
         """Return what the header says beyond what is counted."""
         lists = [one.to_dict() for one in self.lists]
         twin = all(parent.manifest.twin for parent in self.parents.values())
-        facts = facts_of(self.facts, self.variant, verdict, self._skipped(), lists, twin)
+        facts = header_fields(self.facts, self.variant, verdict, self._skipped(), lists, twin)
         roots = self._roots()
         known = [link["parent"] for link in facts["lineage"]]
         other = [{"parent": name, "relation": "its pictures", "withdrawn": ""} for name in roots if name not in known]

@@ -19,7 +19,7 @@ Bring = Callable[[str], Path]
 """Called with the name of a list that is nowhere; returns where it was brought to."""
 
 
-class Entry(NamedTuple):
+class ListedName(NamedTuple):
     """One name of a list: the name in the new set and the parent's, which differ where the list relabels."""
 
     name: str
@@ -35,7 +35,7 @@ class NameList(NamedTuple):
     file: str
     sha256: str
     published: bool | None
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedName, ...]
     repeated: int
 
     def to_dict(self) -> dict[str, object]:
@@ -140,14 +140,14 @@ def _read(dataset: Dataset, file: str, path: Path, accept_unpinned: bool) -> Nam
     return NameList(file, sha256, published, unique, len(entries) - len(unique))
 
 
-def _entries(dataset: Dataset, file: str, path: Path, text: str) -> list[Entry]:
+def _entries(dataset: Dataset, file: str, path: Path, text: str) -> list[ListedName]:
     part = dataset.part(dict(dataset.lists)[file])
     relabel = derivation_of(dataset).relabel
     patterns = [re.compile(form.pattern, re.ASCII) for form in part.forms]
     entries = []
     for number, line in enumerate(read_list(text), start=1):
         name, _, old = line.partition(relabel) if relabel else (line, "", "")
-        entry = Entry(name.rsplit("/", 1)[-1], (old or name).rsplit("/", 1)[-1])
+        entry = ListedName(name.rsplit("/", 1)[-1], (old or name).rsplit("/", 1)[-1])
         if not _safe(name, old or name) or not any(p.fullmatch(stem_of(entry.name)) for p in patterns):
             raise InputError(
                 f"{dataset.id}: {path} name {number}: {line[:100]!a} is no name of {part.folder}.",

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Options:
+class BuildOptions:
     """How a raw copy is to be read and what is accepted."""
 
     extension: str = ""

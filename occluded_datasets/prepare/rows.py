@@ -14,7 +14,7 @@ SHOWN = 20
 TWIN_TERMS = {"text": "Drawn by a program, public domain (CC0).", "source": "the readme of the twin"}
 
 
-def table_of(rows: Sequence[Row], scanned: Mapping[str, Scanned], dataset: Dataset) -> dict[str, list[str]]:
+def build_table(rows: Sequence[Row], scanned: Mapping[str, Scanned], dataset: Dataset) -> dict[str, list[str]]:
     """Return the cells of a manifest, in `image_id` order, paths below ``raw/``."""
     extra = sorted({key for row in rows for key, _ in row.extra})
     cells = [_cells(row, scanned[row.name], dataset, extra) for row in rows]
@@ -47,7 +47,7 @@ def _cells(row: Row, fact: Scanned, dataset: Dataset, extra: Sequence[str]) -> t
     )
 
 
-def facts_of(
+def header_fields(
     dataset: Dataset,
     variant: Variant,
     verdict: Verdict,

@@ -17,7 +17,7 @@ from ..files import storage_errors
 from ..layouts import TWIN_MARK, guess, is_readme
 from ..paths import data_root, safe_name
 from ..scan import walk
-from .options import Options
+from .options import BuildOptions
 from .workspace import Workspace
 
 
@@ -64,7 +64,7 @@ def source_of(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | 
     return path
 
 
-def planned_names(source: Path, options: Options) -> list[str]:
+def planned_names(source: Path, options: BuildOptions) -> list[str]:
     """Return the names that unpacking would give; a copy that holds zips is unpacked into a temporary folder."""
     names = member_names(source, options.password)
     if not any(name.lower().endswith(".zip") for name in names):
@@ -102,7 +102,7 @@ def listing(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def read_lists(tree: Path, names: Sequence[str], facts: Dataset) -> dict[str, str]:
+def lists_in_tree(tree: Path, names: Sequence[str], facts: Dataset) -> dict[str, str]:
     """Return the text of the set's published name lists that are in the tree."""
     wanted = {name.lower(): name for name, _ in facts.lists}
     found = {}
@@ -113,7 +113,7 @@ def read_lists(tree: Path, names: Sequence[str], facts: Dataset) -> dict[str, st
     return found
 
 
-def is_twin(tree: Path, names: Sequence[str]) -> bool:
+def has_twin_readme(tree: Path, names: Sequence[str]) -> bool:
     """Return whether a readme in the tree says that its pictures are drawn."""
     mark = TWIN_MARK.encode()
     for name in filter(is_readme, names):

@@ -42,7 +42,7 @@ FACTS = ("terms", "withdrawn_parent", "twin")
 """What a store says of its pictures as their manifest does, where it does."""
 
 
-class Plan(NamedTuple):
+class StorePlan(NamedTuple):
     """What a store will hold, known before a picture is opened.
 
     Parameters
@@ -74,7 +74,7 @@ class Plan(NamedTuple):
         return len(self.prefix) + int(self.lengths.sum())
 
 
-def plan_of(manifest: Manifest, size: tuple[int, int] | None, *, encoded: bool) -> Plan:
+def store_plan(manifest: Manifest, size: tuple[int, int] | None, *, encoded: bool) -> StorePlan:
     """Return the plan of a manifest's store.
 
     Raises
@@ -105,10 +105,10 @@ def plan_of(manifest: Manifest, size: tuple[int, int] | None, *, encoded: bool) 
         "manifest_fingerprint": manifest.fingerprint,
         "table_sha256": manifest.header["table_sha256"],
     }
-    return Plan(facts, size, len(prefix) + np.cumsum(lengths) - lengths, lengths, prefix)
+    return StorePlan(facts, size, len(prefix) + np.cumsum(lengths) - lengths, lengths, prefix)
 
 
-def header_of(plan: Plan, manifest: Manifest, index_sha256: str) -> dict[str, Any]:
+def store_header(plan: StorePlan, manifest: Manifest, index_sha256: str) -> dict[str, Any]:
     """Return the header: the plan, what was made, and the terms that go with the pictures."""
     own = {name: manifest.header[name] for name in FACTS if name in manifest.header}
     made = {"data": plan.data, "data_bytes": plan.bytes, "index_sha256": index_sha256, "redistributable": False}
@@ -139,7 +139,7 @@ def record_type(longest: int) -> np.dtype[Any]:
     ])  # fmt: skip
 
 
-def index_of(plan: Plan, manifest: Manifest, stored: list[str]) -> npt.NDArray[Any]:
+def index_of(plan: StorePlan, manifest: Manifest, stored: list[str]) -> npt.NDArray[Any]:
     """Return one record a row; `stored` are the sha256 of the bytes that stand in the data file."""
     frame = manifest.frame
     names = [name.encode() for name in frame["image_id"]]
@@ -177,7 +177,7 @@ def is_store(path: str | os.PathLike[str]) -> bool:
     return (Path(path) / HEADER).is_file()
 
 
-def read_header(folder: Path) -> dict[str, Any]:
+def read_store_header(folder: Path) -> dict[str, Any]:
     """Return the header of the store in `folder`.
 
     Raises
@@ -212,7 +212,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     return header
 
 
-def same_plan(header: Mapping[str, Any], plan: Plan) -> bool:
+def same_plan(header: Mapping[str, Any], plan: StorePlan) -> bool:
     """Return whether a header is of the store that `plan` makes."""
     return all(header.get(name) == value for name, value in plan.facts.items())
 

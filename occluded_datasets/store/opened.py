@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError, UsageError
 from ..files import write_atomic
 from ..images import decode, resize
-from .layout import CHECKED, DATA, HEADER, INDEX, read_header
+from .layout import CHECKED, DATA, HEADER, INDEX, read_store_header
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -303,7 +303,7 @@ pack MANIFEST --out STORE
 
 def _mapped(folder: Path) -> tuple[Path, dict[str, Any], npt.NDArray[Any], Pixels]:
     """Return a store's folder, its header, and the maps of its index and its data file, which has its length."""
-    header = read_header(folder)
+    header = read_store_header(folder)
     place = folder / DATA[header["kind"]]
     try:
         size = place.stat().st_size

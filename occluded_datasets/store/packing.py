@@ -18,9 +18,9 @@ from ..errors import InputError, UsageError
 from ..files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
 from ..hashing import pixel_digest
 from ..images import decode, resize
-from ..manifest import Manifest, Picture, pictures_of, read_bytes
+from ..manifest import ImageRef, Manifest, image_refs, read_bytes
 from ..scan import SHARD, Progress, cores
-from .layout import HEADER, INDEX, Plan, header_of, index_of, plan_of, read_header, same_plan
+from .layout import HEADER, INDEX, StorePlan, index_of, read_store_header, same_plan, store_header, store_plan
 from .opened import Store
 
 DONE = ".done"
@@ -48,7 +48,7 @@ class Shard(NamedTuple):
     marker: str
     offset: int
     lengths: list[int]
-    pictures: list[Picture]
+    pictures: list[ImageRef]
     pixels: list[str]
     size: tuple[int, int] | None
 
@@ -112,7 +112,7 @@ def pack(
     target = Path(out).absolute()
     if workers is not None and workers < 1:
         raise UsageError(f"workers {workers}: too few.", "Expected 1 or more.")
-    plan = plan_of(manifest, size, encoded=encoded)
+    plan = store_plan(manifest, size, encoded=encoded)
     stage = target.with_name(f".{target.name}.packing")
     with storage_errors(str(out), target / HEADER), exclusive(stage.with_name(f"{stage.name}.lock")):
         put_back([(stage, target)])
@@ -133,14 +133,14 @@ class _Crew(NamedTuple):
     progress: Progress | None
 
 
-def _published(target: Path, plan: Plan, replace: bool) -> bool:
+def _published(target: Path, plan: StorePlan, replace: bool) -> bool:
     """Return whether this very store is there and whole; raise if something else is."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     if not (target / HEADER).is_file():
         raise UsageError(f"{target} is there and is no store.", "It is never replaced.", "choose another --out")
     try:
-        header = read_header(target)
+        header = read_store_header(target)
         if same_plan(header, plan):
             Store.open(target)
             return True
@@ -153,7 +153,7 @@ def _published(target: Path, plan: Plan, replace: bool) -> bool:
     return False
 
 
-def _taken(target: Path, plan: Plan, header: dict[str, Any]) -> UsageError:
+def _taken(target: Path, plan: StorePlan, header: dict[str, Any]) -> UsageError:
     size = "x".join(map(str, header.get("size") or ())) or "no one size"
     return UsageError(
         f"{target}: another store is published here.",
@@ -164,14 +164,14 @@ def _taken(target: Path, plan: Plan, header: dict[str, Any]) -> UsageError:
     )
 
 
-def _whole(folder: Path, plan: Plan) -> bool:
+def _whole(folder: Path, plan: StorePlan) -> bool:
     data = folder / plan.data
     return (folder / INDEX).is_file() and data.is_file() and data.stat().st_size == plan.bytes
 
 
-def _fill(stage: Path, plan: Plan, manifest: Manifest, crew: _Crew) -> int:
+def _fill(stage: Path, plan: StorePlan, manifest: Manifest, crew: _Crew) -> int:
     """Make the staging folder whole, its header last; return how many rows an earlier run had done."""
-    if (stage / HEADER).is_file() and same_plan(read_header(stage), plan) and _whole(stage, plan):
+    if (stage / HEADER).is_file() and same_plan(read_store_header(stage), plan) and _whole(stage, plan):
         return len(manifest)
     _prepare(stage, plan)
     stored: list[str] = []
@@ -187,12 +187,12 @@ def _fill(stage: Path, plan: Plan, manifest: Manifest, crew: _Crew) -> int:
     write_atomic(stage / INDEX, stream.getvalue())
     with (stage / plan.data).open("r+b") as data:
         os.fsync(data.fileno())
-    header = header_of(plan, manifest, hashlib.sha256(stream.getvalue()).hexdigest())
+    header = store_header(plan, manifest, hashlib.sha256(stream.getvalue()).hexdigest())
     write_atomic(stage / HEADER, (json.dumps(header, indent=2, sort_keys=True) + "\n").encode())
     return resumed
 
 
-def _prepare(stage: Path, plan: Plan) -> None:
+def _prepare(stage: Path, plan: StorePlan) -> None:
     """Go on with what a run of the same plan left; else begin anew."""
     note = stage / DONE / "plan.json"
     facts = json.dumps(plan.facts, sort_keys=True).encode()
@@ -205,12 +205,12 @@ def _prepare(stage: Path, plan: Plan) -> None:
         write_atomic(note, facts)
 
 
-def _sized(data: Path, plan: Plan) -> bool:
+def _sized(data: Path, plan: StorePlan) -> bool:
     return data.is_file() and data.stat().st_size == plan.bytes
 
 
-def _shards(stage: Path, plan: Plan, manifest: Manifest) -> Iterator[Shard]:
-    pictures, pixels = pictures_of(manifest), manifest.frame["pixel_sha256"].tolist()
+def _shards(stage: Path, plan: StorePlan, manifest: Manifest) -> Iterator[Shard]:
+    pictures, pixels = image_refs(manifest), manifest.frame["pixel_sha256"].tolist()
     for start in range(0, len(pictures), SHARD):
         rows = slice(start, start + SHARD)
         marker = str(stage / DONE / f"{start // SHARD:06d}.json")
@@ -240,7 +240,7 @@ def pack_shard(shard: Shard) -> tuple[list[str], int]:
     return digests, 0
 
 
-def payload(picture: Picture, pixel_sha256: str, size: tuple[int, int] | None) -> bytes | memoryview:
+def payload(picture: ImageRef, pixel_sha256: str, size: tuple[int, int] | None) -> bytes | memoryview:
     """Return what stands in a store for a picture, its pixels proven: the file, or the pixels at `size`."""
     data = read_bytes(picture)
     pixels = decode(data, picture.image_id)
@@ -250,7 +250,7 @@ def payload(picture: Picture, pixel_sha256: str, size: tuple[int, int] | None) -
     return data if size is None else np.ascontiguousarray(resize(pixels, size)).reshape(-1).data
 
 
-def _changed(picture: Picture, what: str, expected: str, found: str) -> InputError:
+def _changed(picture: ImageRef, what: str, expected: str, found: str) -> InputError:
     return InputError(
         f"{picture.image_id}: {picture.path} is not the picture that its manifest vouches for.",
         f"Expected {what} {expected}, found {found}.",

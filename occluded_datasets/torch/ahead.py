@@ -1,4 +1,4 @@
-"""`ahead`: work done by threads of this process, a little ahead of who takes it, in order."""
+"""`prefetch`: work done by threads of this process, a little ahead of who takes it, in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AHEAD = 2
 """Batches that are made or ready for each thread, as many as PyTorch's worker processes load ahead."""
 
 
-def ahead(jobs: Iterable[Callable[[], Any]], threads: int) -> Iterator[Any]:
+def prefetch(jobs: Iterable[Callable[[], Any]], threads: int) -> Iterator[Any]:
     """Yield what each job returns, in order, made by `threads` threads; whoever stops early waits for what was begun.
 
     Jobs are taken in order by the thread that iterates, and no more of them than are made ahead.

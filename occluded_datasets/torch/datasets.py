@@ -10,12 +10,12 @@ import numpy as np
 
 from ..errors import InputError, MissingPackageError, UnknownNameError, UsageError
 from ..images import to_pillow
-from ..manifest import Manifest, read_picture
-from ..occlusion.training.visits import Tally, whole
+from ..manifest import Manifest, read_image
+from ..occlusion.training.visits import VisitCounter, whole
 from .buffers import Buffers
 from .images import channels_first
 from .labels import NO_LABEL, label_map, read_label_map, require_same, write_label_map
-from .rows import BODIES, HELP, SPLITS, Digests, Rows
+from .rows import BODIES, HELP, SPLITS, DatasetRows, Digests
 from .shared import Arrays
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class ReidDataset(Arrays):
         if transform is not None and not callable(transform):
             raise UsageError("transform: expected a function of a picture.", f"Found {transform!r}.", HELP)
         size = None if size is None else _pair(size)
-        self._rows = Rows.of(data, manifest, store, root, split)
+        self._rows = DatasetRows.of(data, manifest, store, root, split)
         self._chosen = _chosen(data, split)
         self.size = size if self._rows.store is None else self._rows.store.size or size
         if self._rows.store is not None:
@@ -130,7 +130,7 @@ class ReidDataset(Arrays):
             require_same(given, self.label_map, "labels" if isinstance(labels, Mapping) else str(labels))
         self.labels = self._labels()
         self._buffers = Buffers()
-        self._skipped = Tally(min(len(self), SKIPPED)) if on_error == "skip" else None
+        self._skipped = VisitCounter(min(len(self), SKIPPED)) if on_error == "skip" else None
 
     def _labels(self) -> npt.NDArray[np.int64]:
         known = np.array(sorted(self.label_map), np.int64)
@@ -270,7 +270,7 @@ class ReidDataset(Arrays):
         rows = self._rows
         if rows.store is not None and rows.places is not None:
             return rows.store.picture(int(rows.places[index]), self.size)
-        return read_picture(rows.picture(index), self.size)
+        return read_image(rows.picture(index), self.size)
 
     def _read(self, indices: list[int]) -> tuple[list[int], Pixels | list[Pixels]]:
         """Return the indices that could be read, and their pictures."""

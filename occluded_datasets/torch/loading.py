@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import OccludedDatasetsError, UnknownNameError, UsageError
 from ..occlusion.training.visits import whole
 from ..scan import cores
-from .ahead import ahead
+from .ahead import prefetch
 from .datasets import require_torch
 from .normalizing import Normalizer, figures
 from .rows import HELP
@@ -52,7 +52,7 @@ class Failed:
         self.error = error
 
 
-class Batches:
+class WholeBatches:
     """A dataset whose items are whole batches, so that a store is asked once a batch."""
 
     def __init__(self, dataset: Any) -> None:
@@ -114,7 +114,12 @@ class Loader:
         self._pins = bool(options["pin_memory"]) and torch.cuda.is_available()
         try:
             self._inner = torch.utils.data.DataLoader(
-                Batches(dataset), batch_size=None, sampler=sampler, num_workers=workers, collate_fn=as_it_is, **options
+                WholeBatches(dataset),
+                batch_size=None,
+                sampler=sampler,
+                num_workers=workers,
+                collate_fn=as_it_is,
+                **options,
             )
         except (ValueError, TypeError) as error:
             raise UsageError(
@@ -135,7 +140,7 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of the epoch; after `load_state_dict`, those that were not received yet."""
         self._received = self.sampler.received
-        made = ahead(self._jobs(), self.threads) if self.threads else map(self._shown, self._inner)
+        made = prefetch(self._jobs(), self.threads) if self.threads else map(self._shown, self._inner)
         for batch in made:
             self._received += 1
             yield batch

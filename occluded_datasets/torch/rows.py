@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, ProtocolError, UsageError
-from ..manifest import NOBODY, Manifest, Picture, pictures_of
+from ..manifest import IGNORED_ROLES, ImageRef, Manifest, image_refs
 from ..occlusion.sets.rows import PREFIX
 from ..protocol import Protocol, protocols
 from ..protocol import split as split_rows
@@ -31,7 +31,7 @@ CHUNK = 50_000
 """Rows whose paths are looked up at once: a record of Python for each of a million would be 300 MB on the way."""
 
 
-class Texts(Arrays):
+class StringArray(Arrays):
     """Many texts with few beginnings, in three arrays; reads like a list.
 
     Examples
@@ -81,12 +81,12 @@ class Digests(Arrays):
         return value.hex()
 
 
-class Rows(Arrays):
+class DatasetRows(Arrays):
     """What training needs of each row, and where its picture is: a file, or a place in a store.
 
     Attributes
     ----------
-    image_ids : Texts
+    image_ids : StringArray
         One a row.
     pids, camids : numpy.ndarray
         Shape (N,), int64 and int32; a row without a camera has -1.
@@ -106,20 +106,20 @@ class Rows(Arrays):
 
     def __init__(self, frame: pd.DataFrame, manifest: Manifest | None, store: Store | None) -> None:
         self.store = store
-        self.image_ids: Texts = _typed(frame, "image_id", lambda cells: Texts(_plain(cells)))
+        self.image_ids: StringArray = _typed(frame, "image_id", lambda cells: StringArray(_plain(cells)))
         self.pids: npt.NDArray[np.int64] = _typed(frame, "pid", lambda cells: cells.astype("Int64").to_numpy(np.int64))
         self.camids = _cameras(frame)
         self.bodies: npt.NDArray[np.uint8] = _typed(frame, "body", _bodies)
         self.pixel_sha256: Digests = _typed(frame, "pixel_sha256", _digests)
         self.sha256 = _typed(frame, "sha256", _digests) if store is None else None
-        self.somebody = ~frame["role"].isin(NOBODY).to_numpy()
+        self.somebody = ~frame["role"].isin(IGNORED_ROLES).to_numpy()
         self.roles = {str(role): int(count) for role, count in frame["role"].value_counts().items()}
         self.sets = frozenset(head.removeprefix(PREFIX).partition("/")[0] for head in self.image_ids.heads)
-        self.paths = Texts(_paths(manifest, frame)) if manifest else None
+        self.paths = StringArray(_paths(manifest, frame)) if manifest else None
         self.places = None if store is None else self._find(store)
 
     @classmethod
-    def of(cls, data: Any, manifest: Manifest | None, store: Any, root: Any, split: str | None = None) -> Rows:
+    def of(cls, data: Any, manifest: Manifest | None, store: Any, root: Any, split: str | None = None) -> DatasetRows:
         """Return the rows of what a dataset was given.
 
         Raises
@@ -172,11 +172,11 @@ class Rows(Arrays):
     def __len__(self) -> int:
         return len(self.pids)
 
-    def picture(self, index: int) -> Picture:
+    def picture(self, index: int) -> ImageRef:
         """Return where the file of a row is; of rows without a store."""
         if self.paths is None or self.sha256 is None:
             raise InputError(f"{self.image_ids[index]}: its file is not known here, only its place in a store.")
-        return Picture(self.image_ids[index], self.paths[index], self.sha256[index])
+        return ImageRef(self.image_ids[index], self.paths[index], self.sha256[index])
 
     def path(self, index: int) -> str:
         """Return the file's path; where only a store is known, the image_id."""
@@ -224,7 +224,7 @@ def _paths(manifest: Manifest, frame: pd.DataFrame) -> Iterator[str]:
     columns = frame[["image_id", "root", "path", "sha256"]]
     for start in range(0, len(frame), CHUNK):
         part = columns.iloc[start : start + CHUNK].astype(object)
-        yield from (picture.path for picture in pictures_of(manifest, part))
+        yield from (picture.path for picture in image_refs(manifest, part))
 
 
 def _placed(manifest: Manifest) -> bool:

@@ -17,7 +17,7 @@ MOST_OF_UNKNOWN = 30
 EACH = 20  # pictures an identity, where nobody says how many identities a part has
 
 
-class Picture(NamedTuple):
+class PlannedImage(NamedTuple):
     """One file of a twin: its name and what to draw; pictures of equal pid, photo and body are of one moment."""
 
     name: str
@@ -30,7 +30,7 @@ class Picture(NamedTuple):
     crop: bool
 
 
-def plan(dataset: Dataset, variant: Variant, ids: int | None, seed: int) -> list[Picture]:
+def plan(dataset: Dataset, variant: Variant, ids: int | None, seed: int) -> list[PlannedImage]:
     """Return every picture of the twin, in name order within each part.
 
     Parameters
@@ -51,7 +51,7 @@ def plan(dataset: Dataset, variant: Variant, ids: int | None, seed: int) -> list
     most = max(identities for _, identities in totals)
     share = 1.0 if ids is None else min(ids / most, 1.0)
     bases = _bases(parts, totals)
-    pictures: list[Picture] = []
+    pictures: list[PlannedImage] = []
     for part, (images, identities) in zip(parts, totals, strict=True):
         pids = range(bases[part.split] + 1, bases[part.split] + 1 + max(1, round(identities * share)))
         pictures += _part(dataset, part, pids, max(len(pids), round(images * share)), seed)
@@ -87,7 +87,7 @@ def _bases(parts: Sequence[Part], totals: Sequence[tuple[int, int]]) -> dict[str
     return {"": 0, "train": 0, "test": train}
 
 
-def _part(dataset: Dataset, part: Part, pids: range, images: int, seed: int) -> Iterator[Picture]:
+def _part(dataset: Dataset, part: Part, pids: range, images: int, seed: int) -> Iterator[PlannedImage]:
     template = part.numbering.template if part.numbering else part.twin
     if not template:
         raise UsageError(f"{dataset.id}: its facts have no twin naming for {part.folder}.", "", "set Part.twin")
@@ -103,7 +103,7 @@ def _part(dataset: Dataset, part: Part, pids: range, images: int, seed: int) -> 
             body = _body(photo, seed, pid, index)
             moment = index + 10_000 * dataset.parts.index(photo)
             crop = part.body == "partial"
-            yield Picture(name + dataset.extension, pid, moment, body, camera, width, height, crop)
+            yield PlannedImage(name + dataset.extension, pid, moment, body, camera, width, height, crop)
 
 
 def _photo(dataset: Dataset, part: Part) -> Part:

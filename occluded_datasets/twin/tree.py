@@ -19,7 +19,7 @@ from ..files import remove_tree, storage_errors
 from ..images import encode
 from ..layouts import TWIN_MARK
 from ..scan import cores
-from .plan import Picture, plan, unknown_totals
+from .plan import PlannedImage, plan, unknown_totals
 
 SHARD = 128
 IN_PROCESS = 1500
@@ -119,7 +119,7 @@ def twin(
 
 def _render_all(
     folder: Path,
-    pictures: Sequence[Picture],
+    pictures: Sequence[PlannedImage],
     seed: int,
     workers: int | None,
     executor: Executor | None,
@@ -157,7 +157,7 @@ def _publish_masks(staged: Path, masks: Path) -> None:
         remove_tree(part)
 
 
-def write_shard(folder: str, pictures: Sequence[Picture], seed: int, masks: bool = False) -> int:
+def write_shard(folder: str, pictures: Sequence[PlannedImage], seed: int, masks: bool = False) -> int:
     """Render and write some pictures below `folder`, and their masks if asked for, and return how many."""
     import cv2
 
@@ -172,7 +172,7 @@ def write_shard(folder: str, pictures: Sequence[Picture], seed: int, masks: bool
     return len(pictures)
 
 
-def draw(picture: Picture, seed: int, masks: bool = False) -> tuple[bytes, bytes]:
+def draw(picture: PlannedImage, seed: int, masks: bool = False) -> tuple[bytes, bytes]:
     """Return the encoded file of one picture and, if asked for, of the mask of its visible person."""
     import numpy as np
 
@@ -187,7 +187,9 @@ def draw(picture: Picture, seed: int, masks: bool = False) -> tuple[bytes, bytes
     return encode(pixels, picture.name[picture.name.rfind(".") :]), encode(mask, ".png") if masks else b""
 
 
-def _write_texts(tree: Path, facts: Dataset, variant: Variant, pictures: Sequence[Picture], ids: int | None) -> None:
+def _write_texts(
+    tree: Path, facts: Dataset, variant: Variant, pictures: Sequence[PlannedImage], ids: int | None
+) -> None:
     """Write the readme and the name lists that the published set has."""
     (tree / "Readme.txt").write_text(_readme(facts, variant, pictures, ids), "utf-8", newline="\n")
     prefix = f"{facts.tree}/"
@@ -200,7 +202,7 @@ def _write_texts(tree: Path, facts: Dataset, variant: Variant, pictures: Sequenc
         (tree / name).write_text("".join(f"{entry}\n" for entry in own), "utf-8", newline="\n")
 
 
-def _readme(facts: Dataset, variant: Variant, pictures: Sequence[Picture], ids: int | None) -> str:
+def _readme(facts: Dataset, variant: Variant, pictures: Sequence[PlannedImage], ids: int | None) -> str:
     lines = [
         f"{TWIN_MARK}{facts.title}, variant {variant.name}, made by occluded-datasets.",
         "Every person, place and thing in it is drawn by a program: no picture of anyone is in here.",

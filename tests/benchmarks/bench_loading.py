@@ -30,7 +30,7 @@ import numpy as np
 import occluded_datasets as od
 from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.images import decode, encode
-from occluded_datasets.manifest import Manifest, pictures_of, read_picture
+from occluded_datasets.manifest import Manifest, image_refs, read_image
 from occluded_datasets.store import Store, pack
 from occluded_datasets.torch import PairedOcclusionDataset, ReidDataset, loader
 from occluded_datasets.torch.normalizing import PATIENCE
@@ -56,7 +56,7 @@ def people(folder: Path, count: int) -> Manifest:
     tree = Path(twin("partial-reid", folder / "twin", ids=20).tree)
     manifest = od.load(od.build("partial-reid", tree, folder / "data", allow_subset=True).manifest)
     frame = manifest.frame.iloc[np.arange(count) % len(manifest)].reset_index(drop=True)
-    drawn = [np.ascontiguousarray(read_picture(one, SIZE)) for one in pictures_of(manifest)]
+    drawn = [np.ascontiguousarray(read_image(one, SIZE)) for one in image_refs(manifest)]
     facts: dict[str, list[Any]] = {"path": [], "sha256": [], "pixel_sha256": [], "bytes": []}
     for number, pid in enumerate(frame["pid"]):
         pixels = drawn[number % len(drawn)].copy()

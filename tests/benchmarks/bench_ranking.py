@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from occluded_datasets.evaluation.scoring.ap_cmc import judge
-from occluded_datasets.evaluation.scoring.counts import Plan, count
+from occluded_datasets.evaluation.scoring.ap_cmc import score_ranks
+from occluded_datasets.evaluation.scoring.counts import MatchPlan, count
 from occluded_datasets.evaluation.scoring.matching import Labels, pointer_of, relate
-from occluded_datasets.evaluation.scoring.similarity import FeatureSource, MatrixSource, Rows, measure
+from occluded_datasets.evaluation.scoring.similarity import FeatureRows, FeatureSource, MatrixSource, measure
 
 SIZES = ((2163, 9053), (3368, 15913))
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -72,9 +72,11 @@ def ours(source: Any, probe: Labels, gallery: Labels, threads: int) -> tuple[flo
     """Return (rank-1, mAP) by counting."""
     found = relate(probe, gallery, camera_rule=True, group_rule=False)
     pointer = pointer_of(found.match_probe, source.probes)
-    counts = count(source, Plan(pointer, found.match_column, found.hidden_probe, found.hidden_column), None, threads)
+    counts = count(
+        source, MatchPlan(pointer, found.match_column, found.hidden_probe, found.hidden_column), None, threads
+    )
     answered = np.flatnonzero(np.diff(pointer))
-    scores = judge(np.append(pointer[answered], pointer[-1]), counts.nearer, counts.equal).expected
+    scores = score_ranks(np.append(pointer[answered], pointer[-1]), counts.nearer, counts.equal).expected
     return float(scores.cmc[:, 0].mean()), float(scores.ap.mean())
 
 
@@ -108,7 +110,7 @@ def _features(probes: int, gallery: int, repeat: int) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     sides = [_labels(rng, number, gallery // MATCHES) for number in (probes, gallery)]
     values = rng.standard_normal((probes + gallery, LENGTH), np.float32)
-    rows = Rows(values, np.arange(probes)), Rows(values, np.arange(probes, probes + gallery))
+    rows = FeatureRows(values, np.arange(probes)), FeatureRows(values, np.arange(probes, probes + gallery))
     double = values.astype(np.float64)
 
     def product() -> None:

@@ -56,7 +56,7 @@ KILLS = {
     "kill_mid_picture": (UNPACK, "reading", 4),
     "kill_last_member": (UNPACK._Writer, "take", 8),
     "kill_before_unpacked_marker": (workspace.Workspace, "mark_staged", 1),
-    "kill_mid_scan": (BUILD, "table_of", 1),
+    "kill_mid_scan": (BUILD, "build_table", 1),
     "kill_before_publication": (workspace.Workspace, "publish", 1),
     "kill_between_rename_and_marker": (workspace, "sync_folder", 1),
 }
@@ -214,7 +214,7 @@ def test_a_stale_lock_and_stale_parts_are_swept_up(box: Sandbox) -> None:
 def test_a_torn_journal_is_no_obstacle(box: Sandbox) -> None:
     """A journal cut off in a character, or changed, is read as far as it is right."""
     box.plant_good()
-    assert killed(box, BUILD, "table_of", 1)
+    assert killed(box, BUILD, "build_table", 1)
     journal = box.home / ".building" / "scan.tsv"
     lines = journal.read_bytes()
     journal.write_bytes(flipped(lines, 3) + b"\xc3")
@@ -225,7 +225,7 @@ def test_a_torn_journal_is_no_obstacle(box: Sandbox) -> None:
 def test_a_bad_archive_after_a_kill_takes_nothing_of_the_good_one(box: Sandbox) -> None:
     """A staging folder that a killed build left is of that archive alone."""
     box.plant_good()
-    assert killed(box, BUILD, "table_of", 1)
+    assert killed(box, BUILD, "build_table", 1)
     box.raw.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(OccludedDatasetsError):
         box.build()

@@ -142,9 +142,9 @@ def spoilt_on_disk(site: Site) -> None:
 
 def believed(self: Any) -> Any:
     """Take a file that is there for the right one."""
-    from occluded_datasets.acquire.pins import Judged
+    from occluded_datasets.acquire.pins import CheckedFile
 
-    return self._answer(Judged(0, "", "", "pinned"), "already there", "", []) if self.target.is_file() else None
+    return self._answer(CheckedFile(0, "", "", "pinned"), "already there", "", []) if self.target.is_file() else None
 
 
 def own_part(self: Any, url: str) -> tuple[int, Any]:
@@ -163,7 +163,7 @@ GUARDS: dict[str, tuple[Case, Off]] = {
     "size": (meets(play.too_much, "goes on after"), setting(download.Download, "_pour", pour_anything)),
     "budget_bytes": (always_almost, setting(transfer.Budget, "spend", nothing)),
     "budget_time": (always_busy, setting(transfer.Budget, "seconds", lambda self: 9.0)),
-    "sidecar_address": (other_address, setting(download.Part, "state", own_part)),
+    "sidecar_address": (other_address, setting(download.PartialFile, "state", own_part)),
     "target_name": (leaving_name, lambda patch: patch.setattr(f"{FETCH}.contained", lambda root, name: root / name)),
     "withdrawn": (withdrawn, lambda patch: patch.setattr(f"{FETCH}._require_available", nothing)),
     "retry_after": (impatient_server, setting(transfer, "_retry_after", nothing)),

@@ -17,9 +17,9 @@ from occluded_datasets.afpb.evaluation import evaluate_run  # noqa: E402
 from occluded_datasets.afpb.runs import open_run  # noqa: E402
 from occluded_datasets.afpb.study import run as ablation  # noqa: E402
 from occluded_datasets.afpb.study.outcome import outcome  # noqa: E402
-from occluded_datasets.afpb.study.run import Ablation, Plan, ablate  # noqa: E402
+from occluded_datasets.afpb.study.run import Ablation, AblationPlan, ablate  # noqa: E402
 from occluded_datasets.afpb.training import train  # noqa: E402
-from occluded_datasets.benchmark import Benchmark, find_benchmark, make, parts_of  # noqa: E402
+from occluded_datasets.benchmark import Benchmark, benchmark_parts, find_benchmark, make  # noqa: E402
 from occluded_datasets.errors import UsageError  # noqa: E402
 from occluded_datasets.twin import twin  # noqa: E402
 
@@ -40,9 +40,9 @@ def fewer(tmp_path_factory: pytest.TempPathFactory) -> Small:
     return small(tmp_path_factory.mktemp("fewer"), ids=4)
 
 
-def plan_of(made: Small, *arms: str, base: Config = SHORT, **options: Any) -> Plan:
+def plan_of(made: Small, *arms: str, base: Config = SHORT, **options: Any) -> AblationPlan:
     """Return a plan of one seed."""
-    return Plan(
+    return AblationPlan(
         made.manifest, [ablation.Test(made.manifest, "afpb-nshot-1")], base, arms or ("afpb", "baseline"), 1, **options
     )
 
@@ -123,7 +123,7 @@ def test_a_table_of_levels_is_of_its_model_and_sets(tmp_path: Path, monkeypatch:
     benchmark = Benchmark({**find_benchmark(PART).rules, "identities": 4, "cells": {}, "rows": ""})
     monkeypatch.setattr(ablation, "find_benchmark", lambda name: benchmark)
     simulated = od.load(make(benchmark, source, tmp_path / "occ").simulated.manifest)
-    others = source.with_rows(parts_of(benchmark, source).train)
+    others = source.with_rows(benchmark_parts(benchmark, source).train)
     config = Config.of({"train_protocol": ""}, SHORT)
     run = train(others, tmp_path / "run", config)
     test = ablation.Test(simulated, PART, source)

@@ -198,9 +198,9 @@ def test_obc_alone_is_undefined_on_whole_bodies(tmp_path: Path) -> None:
     from afpbkit import CONFIG, small
 
     from occluded_datasets.afpb.config import Config
-    from occluded_datasets.afpb.study.run import Plan, Test, _undefined
+    from occluded_datasets.afpb.study.run import AblationPlan, Test, _undefined
 
     made = small(tmp_path, ids=4, dataset="market-1501", variant="train-only")
     config = Config.of({"train_protocol": ""}, CONFIG)
-    plan = Plan(made.manifest, [Test(made.manifest, "standard")], config, ("baseline", "obc"), 1)
+    plan = AblationPlan(made.manifest, [Test(made.manifest, "standard")], config, ("baseline", "obc"), 1)
     assert "full bodies alone" in _undefined(plan)["obc"]

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from occluded_datasets.afpb.config import Config  # noqa: E402
 from occluded_datasets.afpb.data import training_rows  # noqa: E402
-from occluded_datasets.afpb.evaluation import declaration, describe, evaluate_run  # noqa: E402
+from occluded_datasets.afpb.evaluation import declaration, evaluate_run, extract_features  # noqa: E402
 from occluded_datasets.afpb.inputs import images_sha256, require_inputs  # noqa: E402
 from occluded_datasets.afpb.runs import CHECKPOINT, MODEL, Run, open_run, read_state, write_state  # noqa: E402
 from occluded_datasets.afpb.training import train  # noqa: E402
@@ -238,7 +238,7 @@ def test_a_comparison_names_how_models_differ(made: Small, whole: Run, tmp_path:
     assert named == {"sha256", "config_sha256", "config lr", "config obc_weight", "config start"}
     assert "model config lr: 0.01 and 0.02." in found
     assert compare(scores[0], scores[0]).models == ()
-    described = describe(whole, made.manifest, made.manifest.frame)
+    described = extract_features(whole, made.manifest, made.manifest.frame)
     again = evaluate_run(whole, made.manifest, CONFIG.train_protocol, described=described, bootstrap=10).score
     assert again.record == scores[0].record
     with pytest.raises(UsageError, match=r"described was made of other inputs\. model [0-9a-f]{16} there"):

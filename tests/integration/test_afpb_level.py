@@ -18,7 +18,7 @@ from occluded_datasets.afpb.data import Batches  # noqa: E402
 from occluded_datasets.afpb.evaluation import auroc, evaluate_run  # noqa: E402
 from occluded_datasets.afpb.runs import Run  # noqa: E402
 from occluded_datasets.afpb.training import train  # noqa: E402
-from occluded_datasets.manifest import Manifest, pictures_of, read_picture  # noqa: E402
+from occluded_datasets.manifest import Manifest, image_refs, read_image  # noqa: E402
 from occluded_datasets.occlusion import Simulator  # noqa: E402
 from occluded_datasets.store import pack  # noqa: E402
 from occluded_datasets.torch import PairedOcclusionDataset, normalized  # noqa: E402
@@ -74,7 +74,7 @@ def level(folder: Path, out: Path) -> Level:
 def simulated(run: Run, manifest: Manifest) -> float:
     """Return how well the occlusion head tells whole pictures of test people from what the simulator makes of them."""
     rows = manifest.frame[manifest.frame["body"].eq("full") & ~manifest.frame["pid"].isin(list(run.label_map))]
-    whole = [read_picture(one, CONFIG.size) for one in pictures_of(manifest.with_rows(rows))]
+    whole = [read_image(one, CONFIG.size) for one in image_refs(manifest.with_rows(rows))]
     occluded = [Simulator("afpb-wide", 1)(one).image for one in whole]
     pixels = torch.from_numpy(np.stack(whole + occluded)).permute(0, 3, 1, 2)
     with torch.inference_mode():

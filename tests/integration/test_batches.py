@@ -11,10 +11,10 @@ import pytest
 from storekit import places_of, small
 
 from occluded_datasets.errors import InputError
-from occluded_datasets.manifest import Manifest, pictures_of
+from occluded_datasets.manifest import Manifest, image_refs
 from occluded_datasets.occlusion import Pool, Recipe
 from occluded_datasets.occlusion.engine import simulator
-from occluded_datasets.occlusion.sources.pool import Source
+from occluded_datasets.occlusion.sources.pool import PoolImage
 from occluded_datasets.store import Store
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -52,10 +52,10 @@ def places(made: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 def pool_of(made: Manifest) -> Pool:
     """Return a pool of the set's own people, so that each must be known and kept from occluding himself."""
-    people: dict[int, list[Source]] = {}
-    facts = zip(pictures_of(made), made.frame["pid"], made.frame["pixel_sha256"], strict=True)
+    people: dict[int, list[PoolImage]] = {}
+    facts = zip(image_refs(made), made.frame["pid"], made.frame["pixel_sha256"], strict=True)
     for one, pid, pixels in facts:
-        people.setdefault(int(pid), []).append(Source(one.image_id, int(pid), one.path, one.sha256, pixels))
+        people.setdefault(int(pid), []).append(PoolImage(one.image_id, int(pid), one.path, one.sha256, pixels))
     return Pool(made.dataset, people)
 
 
@@ -166,7 +166,7 @@ def test_a_skipped_picture_takes_no_others_visit(tmp_path: Path) -> None:
     sound = PairedOcclusionDataset(ReidDataset(loose, split="all", size=SIZE), seed=7)
     order = [3, 11, 3, 11, 5, 3]
     wanted = sound.batch(order)
-    Path(pictures_of(loose)[11].path).write_bytes(b"\xff\xd8\xff")
+    Path(image_refs(loose)[11].path).write_bytes(b"\xff\xd8\xff")
     found = PairedOcclusionDataset(ReidDataset(loose, split="all", size=SIZE, on_error="skip"), seed=7).batch(order)
     kept = [0, 2, 4, 5]
     assert found["index"].tolist() == [3, 3, 5, 3]
@@ -188,7 +188,7 @@ def test_threads_end_with_the_loop(made: Manifest, tmp_path: Path) -> None:
     del _
     assert not left()
     loose = small(tmp_path, 1)
-    Path(pictures_of(loose)[7].path).unlink()
+    Path(image_refs(loose)[7].path).unlink()
     with pytest.raises(InputError, match="cannot be read"):
         list(loader(ReidDataset(loose, split="all", size=SIZE), 2, threads=2))
     assert not left()

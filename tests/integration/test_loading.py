@@ -11,7 +11,7 @@ import pytest
 from storekit import places_of, small
 
 from occluded_datasets.errors import InputError, UsageError
-from occluded_datasets.manifest import Manifest, pictures_of
+from occluded_datasets.manifest import Manifest, image_refs
 from occluded_datasets.occlusion import Simulator
 from occluded_datasets.scan import cores
 from occluded_datasets.store import Store
@@ -188,7 +188,7 @@ def test_a_bad_picture_is_named_or_counted(tmp_path: Path, given: dict[str, int]
     """In the middle of an epoch, through worker processes and threads too."""
     loose = small(tmp_path, 2)
     name = loose.frame["image_id"][11]
-    Path(pictures_of(loose)[11].path).write_bytes(b"\xff\xd8\xff")
+    Path(image_refs(loose)[11].path).write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match=name):
         epoch_of(loader(ReidDataset(loose, split="all"), 7, **given), 0)
     for data in (plain := ReidDataset(loose, split="all", on_error="skip"), PairedOcclusionDataset(plain)):
@@ -207,10 +207,10 @@ def test_a_picture_that_vanishes_in_mid_epoch(tmp_path: Path, paired: bool, work
         batches = loader(PairedOcclusionDataset(plain, seed=7) if paired else plain, 4, workers=workers, seed=3)
         delivered = iter(batches)
         next(delivered)
-        return plain, batches, delivered, str(pictures_of(loose)[batches.sampler.batches()[-1][1]].path)
+        return plain, batches, delivered, str(image_refs(loose)[batches.sampler.batches()[-1][1]].path)
 
     _, _, delivered, path = begun("raise")
-    name = next(one.image_id for one in pictures_of(loose) if one.path == path)
+    name = next(one.image_id for one in image_refs(loose) if one.path == path)
     Path(path).rename(tmp_path / "gone")
     said = rf"{name}: its picture cannot be read.*{path}.*No such file.*verify MANIFEST"
     with pytest.raises(InputError, match=said) as told:

@@ -101,7 +101,7 @@ def test_what_vanishes_is_made_again(source: Manifest, tmp_path: Path, monkeypat
 
     for damage in ("remove", "empty", "mask", "rows", "link"):
         with monkeypatch.context() as patched:
-            patched.setattr("occluded_datasets.occlusion.sets.simulate.table_of", stop)
+            patched.setattr("occluded_datasets.occlusion.sets.simulate.simulated_table", stop)
             with pytest.raises(KeyboardInterrupt):
                 simulate(source, out, recipe="noise", seed=7)
         staging = out / ".simulating"

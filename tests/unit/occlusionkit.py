@@ -12,7 +12,7 @@ from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.images import encode
 from occluded_datasets.occlusion import Pool
 from occluded_datasets.occlusion.sources.occluders import cut
-from occluded_datasets.occlusion.sources.pool import Source
+from occluded_datasets.occlusion.sources.pool import PoolImage
 
 KINDS = ("car", "bicycle", "bench", "umbrella", "bag", "bush", "pole", "board", "person")
 SHAPES = ((200, 300), (150, 220), (37, 53), (300, 200), (400, 31), (64, 64), (9, 11), (17, 300))
@@ -61,7 +61,7 @@ def bank() -> Bank:
 
 def pool(folder: Path, masks: bool = False) -> Pool:
     """Write four identities of two pictures as PNG, half of them with a mask if asked for, and return their pool."""
-    people: dict[int, list[Source]] = {}
+    people: dict[int, list[PoolImage]] = {}
     for number, size in enumerate(((128, 64), (131, 60), (90, 47), (256, 128)) * 2):
         pixels = picture(f"person {number}", *size)
         file, mask = folder / f"{number}.png", folder / f"{number}-mask.png"
@@ -72,5 +72,5 @@ def pool(folder: Path, masks: bool = False) -> Pool:
         facts = [str(file), hashlib.sha256(data).hexdigest(), pixel_digest(pixels)]
         if mask.exists():
             facts += [str(mask), hashlib.sha256(mask.read_bytes()).hexdigest()]
-        people.setdefault(number // 2, []).append(Source(f"person/{number}", number // 2, *facts))
+        people.setdefault(number // 2, []).append(PoolImage(f"person/{number}", number // 2, *facts))
     return Pool("twin", people)

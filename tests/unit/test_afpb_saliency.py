@@ -15,7 +15,7 @@ import pandas as pd  # noqa: E402
 import occluded_datasets as od  # noqa: E402
 from occluded_datasets.afpb.config import Config  # noqa: E402
 from occluded_datasets.afpb.model import build  # noqa: E402
-from occluded_datasets.afpb.saliency.energy import AGAINST, DIFFERENCE, RUN, measure, measured, shares  # noqa: E402
+from occluded_datasets.afpb.saliency.energy import AGAINST, DIFFERENCE, RUN, measure_energy, measured, shares  # noqa: E402
 from occluded_datasets.afpb.saliency.maps import GRAD_CAM, GRADIENT, Way, _maps, grad_cam, gradient, noise_of  # noqa: E402
 from occluded_datasets.afpb.saliency.regions import BODY, OCCLUDER, REST, choose, nearest, regions  # noqa: E402
 from occluded_datasets.errors import InputError, OccludedDatasetsError, UsageError  # noqa: E402
@@ -121,7 +121,7 @@ def table(pids: list[int], run: list[float], against: list[float]) -> pd.DataFra
 
 def test_means_are_over_pictures_and_differences_are_paired() -> None:
     """Half a picture each, so ratios are twice the energies; equal differences have an interval of no width."""
-    found = measure(table([1, 1, 2, 3], [0.2, 0.4, 0.5, 0.9], [0.1, 0.3, 0.4, 0.8]))
+    found = measure_energy(table([1, 1, 2, 3], [0.2, 0.4, 0.5, 0.9], [0.1, 0.3, 0.4, 0.8]))
     one = found[OCCLUDER]
     assert one["area"]["mean"] == 0.5
     assert one["energy"][RUN]["mean"] == 0.5
@@ -134,7 +134,7 @@ def test_means_are_over_pictures_and_differences_are_paired() -> None:
 
 def test_a_region_without_pixels_has_no_ratio_and_one_identity_no_interval() -> None:
     """Not a number that looks like one."""
-    found = measure(table([4, 4], [0.2, 0.4], [0.1, 0.3]))
+    found = measure_energy(table([4, 4], [0.2, 0.4], [0.1, 0.3]))
     assert found[BODY]["energy"][RUN]["mean"] == 0
     assert found[BODY]["ratio"][RUN] is None
     assert found[OCCLUDER]["energy"][RUN] == {
@@ -203,7 +203,7 @@ def test_a_map_on_the_box_has_its_energy_on_the_occluder(sets: Sets) -> None:
     assert shares(1 - planted, known)[OCCLUDER].max() == 0
     shifted = shares(np.roll(planted, 6, axis=1), known)[OCCLUDER]
     assert shifted.max() < 0.9
-    found = measure(measured(chosen.rows, {RUN: planted}, known))
+    found = measure_energy(measured(chosen.rows, {RUN: planted}, known))
     assert found[OCCLUDER]["ratio"][RUN]["mean"] == pytest.approx(1 / 0.265, rel=0.05)  # an area of 25 to 28 per cent
     assert found[BODY]["ratio"][RUN]["mean"] == 0
 

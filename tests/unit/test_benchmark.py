@@ -15,12 +15,12 @@ from occluded_datasets.benchmark import (  # fmt: skip
     PACKAGE,
     UNVERIFIED,
     Benchmark,
+    benchmark_parts,
     benchmarks,
     cell_ids,
     differing_rows,
     find_benchmark,
     make,
-    parts_of,
     published_rows,
     rows_text,
     score,
@@ -82,7 +82,7 @@ def test_boxes_nest_across_levels() -> None:
 
 def test_parts_are_chosen_by_key(source: Manifest) -> None:
     """The first identities by key; one probe a camera; no occluder from any of them."""
-    parts = parts_of(small(), source)
+    parts = benchmark_parts(small(), source)
     pids = sorted(
         set(source.frame["pid"]), key=lambda pid: hashlib.sha256(f"1501|identities|0|{pid}".encode()).digest()
     )
@@ -95,7 +95,7 @@ def test_parts_are_chosen_by_key(source: Manifest) -> None:
 def test_another_copy_is_said(source: Manifest, tmp_path: Path) -> None:
     """Another set, a copy without probes, a copy that is not whole: each is said before anything is made."""
     with pytest.raises(UsageError, match="Found a manifest of partial-reid"):
-        parts_of(small(), Manifest(source.frame, {**source.header, "dataset": "partial-reid"}))
+        benchmark_parts(small(), Manifest(source.frame, {**source.header, "dataset": "partial-reid"}))
     with pytest.raises(ProtocolError, match="no probe picture"):
         make(find_benchmark(WHOLE), source, tmp_path / "occ")
     frame = source.frame.copy()
@@ -120,7 +120,7 @@ def test_a_benchmark_is_made_verified_and_scored(source: Manifest, tmp_path: Pat
     person = simulated.frame[simulated.frame["level"].str.startswith("person")]
     givers = source.frame.set_index("image_id").loc[person["occluders"], "pid"]
     assert not set(givers) & set(person["pid"])
-    assert set(givers) <= set(parts_of(small(), source).train["pid"])
+    assert set(givers) <= set(benchmark_parts(small(), source).train["pid"])
     from occluded_datasets.evaluation.feature_file import read_features
     from occluded_datasets.features import extract
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from occluded_datasets.errors import UsageError
 from occluded_datasets.evaluation.scoring import exact
-from occluded_datasets.evaluation.scoring.metrics import Rows, measure
+from occluded_datasets.evaluation.scoring.metrics import FeatureRows, measure
 from occluded_datasets.evaluation.scoring.similarity import FeatureSource, MatrixSource
 
 
 def source(probe: Any, gallery: Any, distance: str = "cosine", seen: tuple[Any, Any] | None = None) -> FeatureSource:
     """Return the similarities of two arrays."""
     seen = seen or (None, None)
-    sides = [Rows(np.asarray(v), np.arange(len(v)), s) for v, s in zip((probe, gallery), seen, strict=True)]
+    sides = [FeatureRows(np.asarray(v), np.arange(len(v)), s) for v, s in zip((probe, gallery), seen, strict=True)]
     return FeatureSource(measure(distance, tuple(sides)), *sides)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from occluded_datasets.evaluation.scoring.ap_cmc import RANKS, judge
-from occluded_datasets.evaluation.scoring.counts import Plan, count
+from occluded_datasets.evaluation.scoring.ap_cmc import RANKS, score_ranks
+from occluded_datasets.evaluation.scoring.counts import MatchPlan, count
 from occluded_datasets.evaluation.scoring.matching import Labels, pointer_of, relate
 from occluded_datasets.evaluation.scoring.similarity import MatrixSource
 
@@ -18,7 +18,7 @@ from occluded_datasets.evaluation.scoring.similarity import MatrixSource
 def ranked(hits: str) -> Any:
     """Return the scores of one probe whose gallery, nearest first, is a string of x (a match) and o."""
     column = [index for index, sign in enumerate(hits) if sign == "x"]
-    return judge(np.array([0, len(column)]), np.array(column), np.ones(len(column), int))
+    return score_ranks(np.array([0, len(column)]), np.array(column), np.ones(len(column), int))
 
 
 def numbers(scores: Any) -> list[float]:
@@ -60,7 +60,7 @@ def tied(groups: list[tuple[int, int]]) -> Any:
         nearer += [before] * matches
         equal += [matches + others] * matches
         before += matches + others
-    return judge(np.array([0, len(nearer)]), np.array(nearer), np.array(equal))
+    return score_ranks(np.array([0, len(nearer)]), np.array(nearer), np.array(equal))
 
 
 def formulas(signs: tuple[int, ...]) -> list[float]:
@@ -135,7 +135,7 @@ def counted(
     found = relate(probe, gallery, camera, group)
     pointer = pointer_of(found.match_probe, len(probe.pid))
     source = MatrixSource(values, np.arange(len(values)), np.arange(values.shape[1]), True)
-    plan = Plan(pointer, found.match_column, found.hidden_probe, found.hidden_column)
+    plan = MatchPlan(pointer, found.match_column, found.hidden_probe, found.hidden_column)
     return found, count(source, plan, **how)
 
 
@@ -208,7 +208,7 @@ def test_a_plain_loop_agrees(seed: int, camera: bool, group: bool) -> None:
         pointer = pointer_of(found.match_probe, 30)
         answered = np.flatnonzero(np.diff(pointer))
         assert answered.tolist() == [probe for probe, scores in enumerate(expected) if scores is not None]
-        judged = judge(np.append(pointer[answered], pointer[-1]), counts.nearer, counts.equal)
+        judged = score_ranks(np.append(pointer[answered], pointer[-1]), counts.nearer, counts.equal)
         table = np.column_stack([*judged.expected[:4], judged.expected.cmc])
         assert table == pytest.approx(np.array([scores for scores in expected if scores is not None]), abs=1e-9)
 
@@ -224,5 +224,5 @@ def test_coarse_distances_agree_with_every_order(seed: int) -> None:
         ranking = sorted(order, key=lambda index: distances[index])
         every.append(formulas(tuple(int(pid[index] == 0) for index in ranking)))
     _, counts = counted([distances], labels([0]), labels(pid.tolist()))
-    expected = judge(np.array([0, len(counts.nearer)]), counts.nearer, counts.equal).expected
+    expected = score_ranks(np.array([0, len(counts.nearer)]), counts.nearer, counts.equal).expected
     assert [*numbers(expected), *expected.cmc[0]] == pytest.approx(np.mean(every, axis=0), abs=1e-9)

@@ -178,7 +178,7 @@ def test_a_real_onnx_model(manifest: Manifest, tmp_path: Path, layout: str) -> N
     onnx.save(model, tmp_path / "mean.onnx")
     made = features.load_model(f"onnx:{tmp_path / 'mean.onnx'}", (8, 4), "none")
     done = extract(manifest, made, tmp_path / "F.npz")
-    pictures = reading.read_batch(reading.pictures_of(manifest), (8, 4))
+    pictures = reading.read_batch(reading.image_refs(manifest), (8, 4))
     np.testing.assert_allclose(read_features(done.path).features, pictures.mean(axis=(1, 2)), rtol=1e-5)
     assert done.header["weights_sha256"] == sha256(tmp_path / "mean.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no model")

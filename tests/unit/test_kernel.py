@@ -12,7 +12,7 @@ from occlusionkit import bank, blob, picture, pool
 
 from occluded_datasets.occlusion import Recipe, Simulator, blend
 from occluded_datasets.occlusion.engine import simulator
-from occluded_datasets.occlusion.engine.fitting import Canvas, silhouette
+from occluded_datasets.occlusion.engine.fitting import CoverageCanvas, silhouette
 from occluded_datasets.occlusion.recipes.placement import Box, Place
 
 CASES = {
@@ -98,7 +98,7 @@ def test_the_search_ends_at_the_same_size(kernel: Any) -> None:
     for number in range(400):
         height, width = (int(value) for value in rng.integers(8, 200, 2))
         person = blob(height, width) if number % 3 == 0 else None
-        canvas = Canvas.of(width, height, person)
+        canvas = CoverageCanvas.of(width, height, person)
         at = Place(*(int(value) for value in rng.integers(0, 1_000_001, 2)), "")
         target = max(1, canvas.whole * int(rng.integers(1, 100)) // 100)
         item = items[number % len(items)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from occluded_datasets.catalog import get
-from occluded_datasets.layouts import arrange, is_clutter, read_list, stem_of
+from occluded_datasets.layouts import is_clutter, parse_tree, read_list, stem_of
 
 # dataset, name on disk -> image_id, pid, camid, body, split, role, group
 PUBLISHED = [
@@ -87,7 +87,7 @@ WILD = [
 def test_a_published_name_becomes_its_row(case: tuple[object, ...]) -> None:
     """Identity, camera, body, split, role and group follow from folder and name alone."""
     dataset, name, *expected = case
-    found = arrange([str(name)], get(str(dataset)))
+    found = parse_tree([str(name)], get(str(dataset)))
     (row,) = found.rows
     assert row.name == name
     assert [row.image_id, row.pid, row.camid, row.body, row.split, row.role, row.group] == expected
@@ -97,13 +97,13 @@ def test_a_published_name_becomes_its_row(case: tuple[object, ...]) -> None:
 @pytest.mark.parametrize(("dataset", "name", "inner"), WILD)
 def test_a_copy_from_the_wild_is_read_as_published(dataset: str, name: str, inner: str) -> None:
     """Renamed folders, other extensions, extra levels, flat copies and missing zeros give the published id."""
-    (row,) = arrange([name], get(dataset)).rows
+    (row,) = parse_tree([name], get(dataset)).rows
     assert row.image_id == f"{dataset}/{inner}"
 
 
 def test_a_doubtful_field_is_kept_and_is_no_camera() -> None:
     """The second field of P-DukeMTMC-reID is an extra column."""
-    (row,) = arrange(["test/whole_body_images/7/7_2_43.jpg"], get("p-dukemtmc-reid")).rows
+    (row,) = parse_tree(["test/whole_body_images/7/7_2_43.jpg"], get("p-dukemtmc-reid")).rows
     assert row.camid is None
     assert dict(row.extra) == {"x_source_field_2": "2", "x_source_field_3": "43"}
 
@@ -111,7 +111,7 @@ def test_a_doubtful_field_is_kept_and_is_no_camera() -> None:
 def test_a_known_renaming_is_said() -> None:
     """Market-style names are read back and the manifest says so."""
     names = ["query/0001_c1s1_000050_00.tif", "gallery/0001_c3s3_000050_00.tif"]
-    found = arrange(names, get("occluded-reid"))
+    found = parse_tree(names, get("occluded-reid"))
     assert found.known_as == ("Market-1501 style names",)
     assert [(row.body, row.pid, row.camid) for row in found.rows] == [("occluded", 1, None), ("full", 1, None)]
 
@@ -119,7 +119,7 @@ def test_a_known_renaming_is_said() -> None:
 def test_the_folder_decides_not_its_order() -> None:
     """A folder's place in a listing is never an identity."""
     names = [f"occluded_body_images/{pid:03d}/{pid:03d}_01.tif" for pid in (200, 7, 30)]
-    assert [row.pid for row in arrange(names, get("occluded-reid")).rows] == [7, 30, 200]
+    assert [row.pid for row in parse_tree(names, get("occluded-reid")).rows] == [7, 30, 200]
 
 
 def test_what_lies_beside_a_set_is_skipped_and_counted() -> None:
@@ -128,7 +128,7 @@ def test_what_lies_beside_a_set_is_skipped_and_counted() -> None:
         "P/whole_body_images/001_001.jpg", "P/.DS_Store", "P/whole_body_images/Thumbs.db", "P/Readme.txt",
         "__MACOSX/P/whole_body_images/._001_001.jpg", "P/whole_body_images/._001_002.jpg", "P/DESKTOP.INI",
     ]  # fmt: skip
-    found = arrange(names, get("partial-reid"))
+    found = parse_tree(names, get("partial-reid"))
     assert (len(found.rows), found.skipped) == (1, {"system files": 5, "text files": 1})
 
 
@@ -139,7 +139,7 @@ def test_other_parts_are_skipped_and_counted() -> None:
         "M/bounding_box_train/0002_c1s1_000451_03.jpg", "M/query/0001_c6s3_077467_00.jpg",
         "M/gt_bbox/0001_c1s1_001051_00.jpg", "M/gt_query/0001_c1s1_001051_00_good.mat", "M/readme.txt",
     ]  # fmt: skip
-    found = arrange(names, facts, facts.variant("train-only"))
+    found = parse_tree(names, facts, facts.variant("train-only"))
     assert [row.pid for row in found.rows] == [2]
     assert found.skipped == {"folders outside the set": 2, "outside variant train-only": 1, "text files": 1}
 
@@ -147,7 +147,7 @@ def test_other_parts_are_skipped_and_counted() -> None:
 def test_one_of_two_encodings_can_be_chosen() -> None:
     """What ``mogrify`` left beside the originals is not counted twice."""
     names = [f"occluded_body_images/001/001_0{n}{kind}" for n in (1, 2) for kind in (".tif", ".jpg")]
-    found = arrange(names, get("occluded-reid"), extension=".tif")
+    found = parse_tree(names, get("occluded-reid"), extension=".tif")
     assert [row.name[-4:] for row in found.rows] == [".tif", ".tif"]
     assert found.skipped == {"other encodings": 2}
 
@@ -155,14 +155,14 @@ def test_one_of_two_encodings_can_be_chosen() -> None:
 def test_files_can_be_left_aside_by_pattern() -> None:
     """A shell pattern of the user's own is counted apart."""
     names = ["whole_body_images/001_001.jpg", "whole_body_images/copy of 1.jpg", "notes/a.pdf"]
-    found = arrange(names, get("partial-reid"), ignore=["*/copy of *", "notes/*"])
+    found = parse_tree(names, get("partial-reid"), ignore=["*/copy of *", "notes/*"])
     assert (len(found.rows), found.skipped) == (1, {"ignored on request": 2})
 
 
 def test_the_order_of_names_plays_no_part() -> None:
     """Rows come in image_id order whatever the archive's order."""
     names = [f"{folder}/{n:03d}_001.jpg" for folder in ("whole_body_images", "occluded_body_images") for n in (3, 1, 2)]
-    assert arrange(names, get("partial-reid")).rows == arrange(names[::-1], get("partial-reid")).rows
+    assert parse_tree(names, get("partial-reid")).rows == parse_tree(names[::-1], get("partial-reid")).rows
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from occluded_datasets.catalog import get, ids
 from occluded_datasets.catalog.files import published_files
 from occluded_datasets.errors import LayoutError
-from occluded_datasets.layouts import arrange, guess, judge, missing_from_list
+from occluded_datasets.layouts import compare_with_declared, guess, missing_from_list, parse_tree
 from occluded_datasets.twin.plan import plan
 
 REFUSED: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
@@ -64,7 +64,7 @@ def test_a_tree_that_is_not_the_sets_is_refused(kind: str) -> None:
     """The error names the set and every file it is about."""
     dataset, names, words = REFUSED[kind]
     with pytest.raises(LayoutError) as refused:
-        arrange(names, get(dataset))
+        parse_tree(names, get(dataset))
     message = str(refused.value)
     assert message.startswith(f"{dataset}: ")
     for word in words:
@@ -112,7 +112,7 @@ def test_verdicts_by_name(
     facts = get("partial-reid")
     names = sorted({*PARTIAL, *more} - set(gone))
     files = [file.name for file in published_files("partial-reid")] if listed else []
-    verdict = judge(arrange(names, facts).rows, facts, facts.variant(), files)
+    verdict = compare_with_declared(parse_tree(names, facts).rows, facts, facts.variant(), files)
     assert verdict.kind == kind
     assert verdict.missing == tuple(f"partial-reid/{name}" for name in missing)
     assert verdict.extra == tuple(f"partial-reid/{name}" for name in extra)
@@ -129,7 +129,7 @@ def judged(changes: dict[str, int]) -> tuple[str, str]:
             names.remove(own[0])
         else:
             names.append(own[0].rpartition("_f")[0] + "_f9999999.jpg")
-    verdict = judge(arrange(names, facts).rows, facts, facts.variant())
+    verdict = compare_with_declared(parse_tree(names, facts).rows, facts, facts.variant())
     return verdict.kind, verdict.sentence
 
 
@@ -154,9 +154,9 @@ def test_a_total_decides_where_parts_are_unknown() -> None:
     """P-ETHZ is judged by its 3,897 pictures of 85 identities; inferred numbers of parts are not looked at."""
     facts = get("p-ethz")
     names = [picture.name for picture in plan(facts, facts.variant(), None, 0)]
-    verdict = judge(arrange(names, facts).rows, facts, facts.variant())
+    verdict = compare_with_declared(parse_tree(names, facts).rows, facts, facts.variant())
     assert (verdict.kind, verdict.sentence) == ("complete", "p-ethz: 3897 of 3897 images, 85 of 85 identities.")
-    less = judge(arrange(names[:-1], facts).rows, facts, facts.variant())
+    less = compare_with_declared(parse_tree(names[:-1], facts).rows, facts, facts.variant())
     assert (less.kind, less.sentence) == ("subset", "p-ethz: 3896 of 3897 images, 85 of 85 identities.")
     assert {part.declared_images for part in verdict.parts} == {None}
 
@@ -166,7 +166,7 @@ def test_junk_is_not_counted() -> None:
     facts = get("market-1501")
     names = [picture.name for picture in plan(facts, facts.variant(), None, 0)]
     for kept in (names, [name for name in names if "/-1_" not in name]):
-        assert judge(arrange(kept, facts).rows, facts, facts.variant()).kind == "complete"
+        assert compare_with_declared(parse_tree(kept, facts).rows, facts, facts.variant()).kind == "complete"
 
 
 def test_renamed_copies_are_judged_by_count() -> None:
@@ -174,13 +174,13 @@ def test_renamed_copies_are_judged_by_count() -> None:
     facts = get("occluded-reid")
     names = [f"{folder}/{pid:04d}_{camera}_{50 * n:06d}_00.tif" for folder, camera in (("query", "c1s1"), ("gallery", "c3s3"))
              for pid in range(1, 201) for n in range(1, 6)]  # fmt: skip
-    assert judge(arrange(names, facts).rows, facts, facts.variant()).kind == "complete"
+    assert compare_with_declared(parse_tree(names, facts).rows, facts, facts.variant()).kind == "complete"
 
 
 def test_published_lists_name_what_is_not_there() -> None:
     """Names of a list that no row stands for, whatever their extension."""
     facts = get("partial-ilids")
-    rows = arrange(["Probe/1.png", "Gallery/2.jpg"], facts).rows
+    rows = parse_tree(["Probe/1.png", "Gallery/2.jpg"], facts).rows
     assert missing_from_list(["Probe/1.jpg", "Probe/2.jpg"], facts.part("Probe"), rows) == ["Probe/2.jpg"]
 
 

@@ -16,7 +16,16 @@ from occluded_datasets.evaluation.feature_file import FeatureFile, Matrix
 from occluded_datasets.evaluation.scoring.similarity import MatrixSource
 from occluded_datasets.literature.loader_rules import LOADERS, NO_LOADER, LoaderRule
 from occluded_datasets.literature.loader_scores import Numbers, average_precision, rank
-from occluded_datasets.literature.loaders import cameras, describe, effect, require, rows, rules, score, unscored
+from occluded_datasets.literature.loaders import (
+    cameras,
+    effect,
+    loader_score,
+    loader_text,
+    require,
+    rows,
+    rules,
+    unscored,
+)
 from occluded_datasets.manifest import Manifest
 from occluded_datasets.protocol import find_protocol, split
 
@@ -77,7 +86,7 @@ def test_the_picture_number_as_camera_costs_one_true_match_a_probe(two_people: M
     rule = require("partial-reid", "fast-reid")
     told = effect(rule, two_people)
     assert (told.probes, told.gallery, told.filtered, told.dropped, told.divisor) == (4, 4, 4, 0, 4)
-    assert score(rule, two_people, angled()) == Numbers(0.0, pytest.approx(NUMBER_MAP), "hits")
+    assert loader_score(rule, two_people, angled()) == Numbers(0.0, pytest.approx(NUMBER_MAP), "hits")
 
 
 def test_a_camera_by_side_removes_nothing(two_people: Manifest) -> None:
@@ -85,7 +94,7 @@ def test_a_camera_by_side_removes_nothing(two_people: Manifest) -> None:
     rule = require("partial-reid", "PADE")
     told = effect(rule, two_people)
     assert (told.filtered, told.dropped) == (0, 0)
-    assert score(rule, two_people, angled()) == Numbers(0.75, pytest.approx(ROLE_MAP), "hits")
+    assert loader_score(rule, two_people, angled()) == Numbers(0.75, pytest.approx(ROLE_MAP), "hits")
     assert cameras(rule, *rows(rule, two_people)) == ([0] * 4, [1] * 4)
 
 
@@ -104,7 +113,7 @@ def test_trapezoid_changes_map_and_not_rank1(two_people: Manifest) -> None:
     rule = require("partial-reid", "PADE")
     other = replace(rule, codebase=replace(rule.codebase, ap="trapezoid"))
     by_hand = (3 * (1 + (2 / 3 + 1 / 2) / 2) / 2 + ((1 / 2 + 0) / 2 + (2 / 3 + 1 / 2) / 2) / 2) / 4
-    assert score(other, two_people, angled()) == Numbers(0.75, pytest.approx(by_hand), "trapezoid")
+    assert loader_score(other, two_people, angled()) == Numbers(0.75, pytest.approx(by_hand), "trapezoid")
 
 
 @pytest.mark.parametrize(("camera", "expected"), [("folder", ([0, 0], [1, 1, 1])), ("own", ([3, 4], [0, 1, 2]))])
@@ -145,7 +154,7 @@ def test_a_probe_without_a_match_is_dropped_or_counts_against(
     rule = require("p-dukemtmc-reid", codebase)
     told = effect(rule, manifest)
     assert (told.dropped, told.divisor) == (1, divisor)
-    assert score(rule, manifest, FeatureFile(tuple(manifest.frame["image_id"]), np.ones((3, 2)))) == expected
+    assert loader_score(rule, manifest, FeatureFile(tuple(manifest.frame["image_id"]), np.ones((3, 2)))) == expected
 
 
 def test_counted_as_zero_is_neither_dropped_nor_minus_one() -> None:
@@ -168,7 +177,7 @@ def test_a_matrix_is_used_as_it_is(two_people: Manifest) -> None:
     rule, features = require("partial-reid", "fast-reid"), angled()
     far = 1 - features.features[:4] @ features.features[4:].T
     given = Matrix(features.image_id[:4], features.image_id[4:], far)
-    assert score(rule, two_people, given) == score(rule, two_people, features)
+    assert loader_score(rule, two_people, given) == loader_score(rule, two_people, features)
 
 
 def test_a_small_gallery_raises_only_where_the_filter_shortens_it(two_people: Manifest) -> None:
@@ -182,7 +191,7 @@ def test_a_small_gallery_raises_only_where_the_filter_shortens_it(two_people: Ma
 @pytest.mark.parametrize("rule", EVERY, ids=of)
 def test_every_rule_cites_repository_commit_and_file(rule: LoaderRule) -> None:
     """So that a reader can check it, and each kind of certainty is earned."""
-    told = describe(rule)
+    told = loader_text(rule)
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", told["repository"])
     assert told["files"]
     for file in [*told["files"], *told["evaluator"]]:
@@ -244,11 +253,11 @@ def test_a_loader_that_cannot_be_constructed_has_no_score_and_every_other_keeps_
     """Of the loaders that were read, exactly these are refused, with the file and line that end them."""
     import occluded_datasets as od
 
-    refused = {(rule.codebase.name, rule.dataset): rule for rule in LOADERS if unscored(describe(rule))}
+    refused = {(rule.codebase.name, rule.dataset): rule for rule in LOADERS if unscored(loader_text(rule))}
     assert set(refused) == set(BROKEN)
     for place, (head, source) in BROKEN.items():
         rule = refused[place]
-        assert unscored(describe(rule)) == head
+        assert unscored(loader_text(rule)) == head
         assert source in rule.obstacle
         raw = cheap_tree(rule.dataset, None, 3, tmp_path / of(rule))
         built = od.build(rule.dataset, raw, tmp_path / f"{of(rule)}-root", allow_subset=True)
@@ -302,9 +311,9 @@ def test_features_that_cannot_be_ranked_are_refused(two_people: Manifest) -> Non
     """A missing picture and a zero vector, by name; rows that a rule does not use do no harm."""
     rule, features = require("partial-reid", "PADE"), angled()
     with pytest.raises(FeatureError, match="whole_body_images/002_002"):
-        score(rule, two_people, FeatureFile(features.image_id[:-1], features.features[:-1]))
+        loader_score(rule, two_people, FeatureFile(features.image_id[:-1], features.features[:-1]))
     with pytest.raises(FeatureError, match="only zeros in partial-reid/partial_body_images/001_001"):
-        score(rule, two_people, FeatureFile(features.image_id, features.features * (np.arange(8) > 0)[:, None]))
+        loader_score(rule, two_people, FeatureFile(features.image_id, features.features * (np.arange(8) > 0)[:, None]))
 
 
 @pytest.fixture

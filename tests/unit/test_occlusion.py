@@ -19,7 +19,7 @@ from occluded_datasets.occlusion.recipes.placement import named_priors, parse_pr
 from occluded_datasets.occlusion.recipes.recipe import OCCLUDERS, POOLED
 from occluded_datasets.occlusion.sources.bank import Cutout
 from occluded_datasets.occlusion.sources.occluders import CONTENT, cut
-from occluded_datasets.occlusion.sources.pool import Source
+from occluded_datasets.occlusion.sources.pool import PoolImage
 
 RECTANGLES = sorted(set(CONTENT) - set(POOLED) - {"random-erasing"})
 PRIORS = sorted(named_priors())
@@ -48,12 +48,12 @@ class Shelf(list[Any]):
 @pytest.fixture
 def pool(tmp_path: Path) -> Pool:
     """Return a pool of three identities with two pictures each."""
-    people: dict[int, list[Source]] = {}
+    people: dict[int, list[PoolImage]] = {}
     for number in range(6):
         pixels = picture(10 + number)
         data = encode(pixels, ".png")
         (tmp_path / f"{number}.png").write_bytes(data)
-        source = Source(f"set/{number}", number % 3, str(tmp_path / f"{number}.png"), hashlib.sha256(data).hexdigest(),
+        source = PoolImage(f"set/{number}", number % 3, str(tmp_path / f"{number}.png"), hashlib.sha256(data).hexdigest(),
                         pixel_digest(pixels))  # fmt: skip
         people.setdefault(number % 3, []).append(source)
     return Pool("set", people)

@@ -9,7 +9,7 @@ import pytest
 
 from occluded_datasets.errors import UsageError
 from occluded_datasets.manifest import Manifest
-from occluded_datasets.people import declared, joined, shared, shown
+from occluded_datasets.people import declared_sets, joined_identities, shared_identities, shown_identities
 
 Make = Callable[..., Manifest]
 FROM_PARTIAL = [{"parent": "partial-reid", "relation": "its pictures", "withdrawn": "", "fingerprint": None}]
@@ -21,9 +21,9 @@ def some(make_manifest: Make, dataset: str, *pids: int, **facts: Any) -> Manifes
 
 
 def relation(make_manifest: Make, seen: list[dict[str, Any]], dataset: str, *pids: int, **facts: Any) -> Any:
-    """Return what `shared` says of such a test set."""
+    """Return what `shared_identities` says of such a test set."""
     test = some(make_manifest, dataset, *pids, **facts)
-    return shared(seen, test, test.frame)
+    return shared_identities(seen, test, test.frame)
 
 
 def test_a_simulated_set_shows_its_sources_identities(make_manifest: Make) -> None:
@@ -31,8 +31,8 @@ def test_a_simulated_set_shows_its_sources_identities(make_manifest: Make) -> No
     lineage = [{**FROM_PARTIAL[0], "parent": "simulated"}, *FROM_PARTIAL]
     for links in (FROM_PARTIAL, lineage):
         made = some(make_manifest, "simulated", 3, 1, lineage=links)
-        assert shown(made) == [{"set": "partial-reid", "pids": [1, 3]}]
-    assert shown(some(make_manifest, "simulated", 1)) == [{"set": "unknown", "pids": [1]}]
+        assert shown_identities(made) == [{"set": "partial-reid", "pids": [1, 3]}]
+    assert shown_identities(some(make_manifest, "simulated", 1)) == [{"set": "unknown", "pids": [1]}]
 
 
 def test_junk_and_distractors_show_nobody(make_manifest: Make) -> None:
@@ -40,7 +40,7 @@ def test_junk_and_distractors_show_nobody(make_manifest: Make) -> None:
     rows = [
         {"image_id": str(at), "pid": str(at), "role": role} for at, role in enumerate(("train", "junk", "distractor"))
     ]
-    assert shown(make_manifest(rows, "market-1501")) == [{"set": "market-1501", "pids": [0]}]
+    assert shown_identities(make_manifest(rows, "market-1501")) == [{"set": "market-1501", "pids": [0]}]
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -50,12 +50,15 @@ def test_a_simulated_copy_of_the_test_set_is_refused(make_manifest: Make, turned
     plain = some(make_manifest, "partial-reid", 5, 6)
     train, test = (plain, made) if turned else (made, plain)
     with pytest.raises(UsageError, match=r"partial-reid: 1 identities of the test rows were trained on.*pid 5"):
-        shared(shown(train), test, test.frame)
+        shared_identities(shown_identities(train), test, test.frame)
 
 
 def test_an_earlier_run_counts(make_manifest: Make) -> None:
     """What a model was started from has been seen too."""
-    seen = joined(shown(some(make_manifest, "market-1501", 1)), shown(some(make_manifest, "partial-reid", 6)))
+    seen = joined_identities(
+        shown_identities(some(make_manifest, "market-1501", 1)),
+        shown_identities(some(make_manifest, "partial-reid", 6)),
+    )
     with pytest.raises(UsageError, match="the first is pid 6"):
         relation(make_manifest, seen, "partial-reid", 6, 7)
     assert relation(make_manifest, seen, "partial-reid", 7)["relation"] == "same set"
@@ -95,15 +98,15 @@ def test_a_simulated_test_set_without_lineage_is_unknown(make_manifest: Make) ->
 def test_union_is_by_set(make_manifest: Make) -> None:
     """Sets are told once; a part of a set that is not known makes the whole not known."""
     one, other = [{"set": "mars", "pids": [2, 1]}], [{"set": "mars", "pids": [3]}, {"set": "a", "pids": [1]}]
-    assert joined(one, other) == [{"set": "a", "pids": [1]}, {"set": "mars", "pids": [1, 2, 3]}]
-    assert joined(one, [{"set": "mars", "pids": None}], other)[1] == {"set": "mars", "pids": None}
+    assert joined_identities(one, other) == [{"set": "a", "pids": [1]}, {"set": "mars", "pids": [1, 2, 3]}]
+    assert joined_identities(one, [{"set": "mars", "pids": None}], other)[1] == {"set": "mars", "pids": None}
 
 
 def test_a_declaration_names_sets() -> None:
     """Sets of the catalog are read by their ids; general image sets show no identity; the rest is unknown."""
-    assert declared("market-1501 0f3a") == [{"set": "market-1501", "pids": None}]
-    assert declared(["ImageNet", "none"]) == []
-    assert declared(["Market-1501, train part", "LUPerson"]) == [
+    assert declared_sets("market-1501 0f3a") == [{"set": "market-1501", "pids": None}]
+    assert declared_sets(["ImageNet", "none"]) == []
+    assert declared_sets(["Market-1501, train part", "LUPerson"]) == [
         {"set": "market-1501", "pids": None},
         {"set": "unknown", "pids": None},
     ]

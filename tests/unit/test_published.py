@@ -11,7 +11,7 @@ from occluded_datasets import build, catalog, evaluate, load
 from occluded_datasets.cli.app import group
 from occluded_datasets.errors import ManifestError
 from occluded_datasets.literature import published as room
-from occluded_datasets.literature.published import CERTAINTIES, UNSTATED, beside, published
+from occluded_datasets.literature.published import CERTAINTIES, UNSTATED, match_published, published
 from occluded_datasets.manifest.claims import OTHER_PIXELS
 from occluded_datasets.protocol import protocols
 from occluded_datasets.twin import twin
@@ -52,7 +52,7 @@ RECORD = {"verdict": "complete", "twin": False, "reference": "none known", "decl
 )
 def test_beside_a_twin_or_a_part_is_no(change: dict[str, object], word: str) -> None:
     """No published number stands beside a score of drawn pictures, of a part, or of other pixels."""
-    found = beside({**RECORD, "protocol": "occluded-reid/transfer-all@00000000", **change})
+    found = match_published({**RECORD, "protocol": "occluded-reid/transfer-all@00000000", **change})
     assert {one.verdict for one in found} == {"no"}
     assert all(word in one.reasons[0] for one in found)
 
@@ -78,7 +78,7 @@ def test_no_row_is_there_twice() -> None:
 def test_beside_another_protocol_is_no() -> None:
     """The paper's N-shot numbers never stand beside ours, nor partial-reid's beside a probe set that is unsaid."""
     for name in ("partial-reid/afpb-nshot-1", "partial-reid/transfer-all-occluded-probe"):
-        verdicts = beside({**RECORD, "protocol": f"{name}@00000000"})
+        verdicts = match_published({**RECORD, "protocol": f"{name}@00000000"})
         assert verdicts
         assert {one.verdict for one in verdicts} == {"no"}
 
@@ -86,7 +86,7 @@ def test_beside_another_protocol_is_no() -> None:
 def test_beside_the_same_protocol_names_conditions() -> None:
     """Under the same protocol each unstated or different condition is a reason."""
     record = {**RECORD, "protocol": "occluded-reid/transfer-all@00000000", "declared": {"pretraining": "ImageNet"}}
-    found = {one.row.method: one for one in beside(record)}
+    found = {one.row.method: one for one in match_published(record)}
     assert found["AFPB"].verdict == "no"
     assert found["PVPM"].verdict == "with care"
     assert "the paper's pretraining is unstated" in found["PVPM"].reasons

@@ -15,11 +15,11 @@ from storekit import small
 
 import occluded_datasets as od
 from occluded_datasets.errors import InputError, UnknownNameError, UsageError
-from occluded_datasets.manifest import Manifest, pictures_of, read_picture
+from occluded_datasets.manifest import Manifest, image_refs, read_image
 from occluded_datasets.store import Store, pack
 from occluded_datasets.torch import ReidDataset
 from occluded_datasets.torch.labels import read_label_map, write_label_map
-from occluded_datasets.torch.rows import Texts
+from occluded_datasets.torch.rows import StringArray
 from occluded_datasets.twin import twin
 
 SIZE = (16, 8)
@@ -56,7 +56,7 @@ def data_of(made: Manifest, stores: dict[str, Store], place: str, **given: Any) 
 def test_pictures_are_those_of_the_files(made: Manifest, stores: dict[str, Store], place: str) -> None:
     """One by one, several at once: the same bytes from files and from both stores, in any order."""
     data = data_of(made, stores, place, kind="array")
-    want = [read_picture(one, SIZE) for one in pictures_of(made)]
+    want = [read_image(one, SIZE) for one in image_refs(made)]
     assert all((data[index]["image"] == want[index]).all() for index in range(len(made)))
     order = [7, 3, -1, 7]
     for sample, index in zip(data.__getitems__(order), order, strict=True):
@@ -318,7 +318,7 @@ def test_nobody_has_no_label(made: Manifest) -> None:
 def test_a_bad_picture_in_the_middle(tmp_path: Path, fault: str, torch: Any) -> None:
     """It is named; or it is left out of its batch and counted, and a single one still raises."""
     loose = small(tmp_path, 2)
-    path = Path(pictures_of(loose)[11].path)
+    path = Path(image_refs(loose)[11].path)
     name = loose.frame["image_id"][11]
     data = path.read_bytes()
     path.unlink()
@@ -409,8 +409,8 @@ def test_rows_by_value(made: Manifest) -> None:
 def test_texts_are_what_went_in() -> None:
     """Slashes, none, empty and other scripts come back."""
     texts = ["a/b/c.jpg", "c", "", "a/é/字.png", "a/", "/x"]
-    assert [Texts(texts)[index] for index in range(len(texts))] == texts
-    assert Texts(texts).many(np.array([5, 0, 3, 2])) == ["/x", "a/b/c.jpg", "a/é/字.png", ""]
+    assert [StringArray(texts)[index] for index in range(len(texts))] == texts
+    assert StringArray(texts).many(np.array([5, 0, 3, 2])) == ["/x", "a/b/c.jpg", "a/é/字.png", ""]
 
 
 def test_without_torch(made: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:

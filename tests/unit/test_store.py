@@ -19,7 +19,7 @@ from occluded_datasets.errors import ImageError, InputError, StorageError, Usage
 from occluded_datasets.files import exclusive
 from occluded_datasets.hashing import pixel_digest
 from occluded_datasets.images import RESIZE
-from occluded_datasets.manifest import Manifest, pictures_of, read_picture
+from occluded_datasets.manifest import Manifest, image_refs, read_image
 from occluded_datasets.store import Store, pack, packing
 
 SIZE = (16, 8)
@@ -49,7 +49,7 @@ def loose(made: Manifest, tmp_path: Path) -> Manifest:
 
 def from_files(manifest: Manifest, size: tuple[int, int] | None) -> np.ndarray[Any, Any]:
     """Return all pictures as files give them."""
-    return np.stack([read_picture(one, size) for one in pictures_of(manifest)])
+    return np.stack([read_image(one, size) for one in image_refs(manifest)])
 
 
 @pytest.mark.parametrize("size", [None, SIZE, (40, 30)], ids=str)
@@ -142,7 +142,7 @@ def test_gather(made: Manifest, tmp_path: Path) -> None:
 def test_files_are_kept_as_they_are(made: Manifest, tmp_path: Path) -> None:
     """An encoded store holds each file to the byte, and no pixels."""
     store = Store.open(pack(made, tmp_path / "store", encoded=True).path)
-    want = [Path(one.path).read_bytes() for one in pictures_of(made)]
+    want = [Path(one.path).read_bytes() for one in image_refs(made)]
     assert [store.encoded(index) for index in range(len(store))] == want
     assert (tmp_path / "store" / "encoded.bin").stat().st_size == sum(map(len, want))
     with pytest.raises(UsageError, match=r"gather\(indices, size="):
@@ -229,7 +229,7 @@ def test_a_bad_picture_is_named(
     loose: Manifest, tmp_path: Path, hurt: Callable[[Path], None], message: str, encoded: bool
 ) -> None:
     """A picture in the middle that is gone or damaged is named; nothing is published, and mending it is enough."""
-    picture = pictures_of(loose)[31]
+    picture = image_refs(loose)[31]
     whole = Path(picture.path).read_bytes()
     hurt(Path(picture.path))
     with pytest.raises(InputError, match=f"{picture.image_id}.*{message}.*verify"):
@@ -265,7 +265,7 @@ def test_a_run_goes_on_where_one_ended(loose: Manifest, tmp_path: Path, monkeypa
     """What is written and still whole is kept; a marker without its bytes is not believed; the result is the same."""
     monkeypatch.setattr(packing, "SHARD", 10)
     pack(loose, tmp_path / "whole", SIZE)
-    picture = Path(pictures_of(loose)[45].path)
+    picture = Path(image_refs(loose)[45].path)
     data = picture.read_bytes()
     picture.unlink()
     with pytest.raises(InputError):

@@ -55,7 +55,7 @@ def measured(
     return table
 
 
-def measure(table: pd.DataFrame) -> dict[str, Any]:
+def measure_energy(table: pd.DataFrame) -> dict[str, Any]:
     """Return means over pictures with 95 % bootstrap intervals over identities, of a table of `measured`.
 
     Returns

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import InputError, UsageError
 from ...hashing import key, pixel_digest
 from ...images import decode
-from ...manifest import NOBODY, Manifest
+from ...manifest import IGNORED_ROLES, Manifest
 from ...occlusion.blend import SOLID
 from ...occlusion.sources.pool import mask_of
 from ...paths import contained
@@ -52,7 +52,7 @@ def choose(manifest: Manifest, limit: int, seed: int = 0) -> Chosen:
             "occreid-prepare replay MANIFEST --clean MANIFEST --out DIR, which makes them",
         )  # fmt: skip
     frame = manifest.frame
-    kept = frame[~frame["role"].isin(NOBODY)]
+    kept = frame[~frame["role"].isin(IGNORED_ROLES)]
     masked = "mask_path" in frame and bool(frame["mask_path"].astype(bool).any())
     if masked:
         kept = kept[kept["mask_path"].astype(bool) & (kept["x_occluder"] != CROPPED)]

@@ -15,7 +15,7 @@ from ...scan import Progress
 from ...torch import ReidDataset
 from ..runs import Run, write_json
 from ..study.figures import require_figures
-from .energy import AGAINST, DIFFERENCE, DIGITS, RUN, measure, measured
+from .energy import AGAINST, DIFFERENCE, DIGITS, RUN, measure_energy, measured
 from .figure import NEEDED, draw
 from .maps import Way, maps_of
 from .regions import choose, regions
@@ -33,7 +33,7 @@ class Saliency(NamedTuple):
     Parameters
     ----------
     record : dict
-        What ``energy.json`` holds: how maps were made, and what `measure` found; null where no mask is known.
+        What ``energy.json`` holds: how maps were made, and what `measure_energy` found; null where no mask is known.
     figure : Path
         The picture that was drawn.
     """
@@ -98,7 +98,7 @@ def saliency(
     table = measured(rows, maps, known) if known else None
     record = {
         **_facts(runs, manifest, way, rows, chosen.available),
-        "energy": None if table is None else measure(table),
+        "energy": None if table is None else measure_energy(table),
         "per_picture": None if table is None else _columns(table),
     }
     shown = ReidDataset(rows.iloc[:pictures], size=size, manifest=manifest, kind="array")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...benchmark import Benchmark, score
 from ...manifest import Manifest
 from ...protocol import find_protocol
-from ..evaluation import declaration, describe
+from ..evaluation import declaration, extract_features
 from ..inputs import images_sha256
 from ..runs import Run
 
@@ -31,8 +31,8 @@ def level_scores(run: Run, benchmark: Benchmark, simulated: Manifest, parent: Ma
     simulated, parent : Manifest
         The set that ``simulate --benchmark`` wrote, and its parent.
     """
-    features = describe(run, simulated, _occluded(simulated)).features
-    features.update(describe(run, parent, _clean(parent, run)).features)
+    features = extract_features(run, simulated, _occluded(simulated)).features
+    features.update(extract_features(run, parent, _clean(parent, run)).features)
     found = score(benchmark, simulated, parent, features, declare=declaration(run), bootstrap=0)
     cells = {CLEAN: found.clean, **found.cells}
     return str(_table({name: one.per_probe for name, one in cells.items()}).to_csv(index=False, float_format="%.6f"))

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ...benchmark import find_benchmark, parts_of
+from ...benchmark import benchmark_parts, find_benchmark
 from ...errors import UsageError
 from ...files import storage_errors, write_atomic
 from ...manifest import Manifest
-from ...people import joined, shared, shown
+from ...people import joined_identities, shared_identities, shown_identities
 from ...protocol import find_protocol
 from ...scan import Progress, cores
 from .. import ranks
 from ..backbones import origin
 from ..config import CLEAN_VIEW, ONE_VIEW, Config
 from ..data import HIDDEN_BODIES, training_rows
-from ..evaluation import Described, describe, evaluate_run, tested_rows
+from ..evaluation import ExtractedFeatures, evaluate_run, extract_features, tested_rows
 from ..inputs import images_sha256, inputs_of, require_inputs, short
 from ..runs import RECORD, Run, kept_inputs, open_run, write_json
 from ..training import packed, train
@@ -62,7 +62,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AblationPlan:
     """What an ablation runs.
 
     Parameters
@@ -105,25 +105,27 @@ class Ablation(NamedTuple):
     ----------
     folder : Path
         Where it is; a run's folder in it is ``<arm>-<seed>``.
-    plan : Plan
+    plan : AblationPlan
         What was run.
     undefined : dict of str to str
         Arms that this training set cannot have, with the reason.
     """
 
     folder: Path
-    plan: Plan
+    plan: AblationPlan
     undefined: dict[str, str]
 
 
-def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: Progress | None = None) -> Ablation:
+def ablate(
+    plan: AblationPlan, out: str | os.PathLike[str], *, jobs: int = 0, progress: Progress | None = None
+) -> Ablation:
     """Train every arm with every seed and score each on every test.
 
     Each arm sees the same number of pictures. What is finished is kept: the same call goes on after a stop.
 
     Parameters
     ----------
-    plan : Plan
+    plan : AblationPlan
         What to run.
     out : path
         The folder for all of it.
@@ -167,7 +169,7 @@ def ablate(plan: Plan, out: str | os.PathLike[str], *, jobs: int = 0, progress: 
     return Ablation(folder, plan, undefined)
 
 
-def _check(plan: Plan, configs: Mapping[Path, Config]) -> None:
+def _check(plan: AblationPlan, configs: Mapping[Path, Config]) -> None:
     """Raise what training, scoring or the tables would, hours later; `configs` are by the folders of their runs."""
     rows = _training_rows(plan, configs)
     start = None if plan.start is None else open_run(plan.start)
@@ -175,7 +177,7 @@ def _check(plan: Plan, configs: Mapping[Path, Config]) -> None:
     origins = {name: origin(*name) for name in names}
     earlier = [start.seen] if start else [one.seen for one in origins.values()]
     for seen in earlier:
-        _check_tests(plan, joined(shown(plan.train, rows), seen))
+        _check_tests(plan, joined_identities(shown_identities(plan.train, rows), seen))
     with ranks.joined() as place:
         for folder, config in configs.items():
             kept = kept_inputs(folder, config, resume=True)
@@ -188,7 +190,7 @@ def _check(plan: Plan, configs: Mapping[Path, Config]) -> None:
                 _check_levels(plan, folder)
 
 
-def _training_rows(plan: Plan, configs: Mapping[Path, Config]) -> pd.DataFrame:
+def _training_rows(plan: AblationPlan, configs: Mapping[Path, Config]) -> pd.DataFrame:
     """Return the rows that all arms train on.
 
     Raises
@@ -225,24 +227,24 @@ def require_one(found: Mapping[str, str], what: str) -> None:
         )  # fmt: skip
 
 
-def _check_tests(plan: Plan, seen: Sequence[Mapping[str, Any]]) -> None:
+def _check_tests(plan: AblationPlan, seen: Sequence[Mapping[str, Any]]) -> None:
     """Raise if a test shows identities that a model has seen."""
     for test in plan.tests:
         if test.parent is None:
             rows = tested_rows(test.manifest, find_protocol(test.manifest.dataset, test.protocol))
         else:
-            rows = parts_of(find_benchmark(test.protocol), test.parent).probe
-        shared(seen, test.parent or test.manifest, rows)
+            rows = benchmark_parts(find_benchmark(test.protocol), test.parent).probe
+        shared_identities(seen, test.parent or test.manifest, rows)
 
 
-def _check_levels(plan: Plan, folder: Path) -> None:
+def _check_levels(plan: AblationPlan, folder: Path) -> None:
     """Raise if the table of levels of a finished run was made of other inputs."""
     for test in plan.tests:
         if test.parent is not None and (folder / RECORD).is_file():
             _levels_kept(open_run(folder), test, test.parent)
 
 
-def _started(plan: Plan, folder: Path) -> Plan:
+def _started(plan: AblationPlan, folder: Path) -> AblationPlan:
     """Return the plan with its shared start trained, where it has one."""
     if plan.start is not None or not plan.start_epochs:
         return plan
@@ -252,21 +254,21 @@ def _started(plan: Plan, folder: Path) -> Plan:
     return replace(plan, start=place)
 
 
-def run_arm(plan: Plan, folder: Path, name: str, config: Config, threads: int) -> None:
+def run_arm(plan: AblationPlan, folder: Path, name: str, config: Config, threads: int) -> None:
     """Train one arm with one seed, and score it on each test, where that is not done yet."""
     torch.set_num_threads(threads)
     ranks.keep_memory()
     own = folder / name
     run = train(plan.train, own, config, store=folder / "store", start=plan.start, resume=own.exists())
     record: dict[str, Any] = {"scores": {}, "occlusion_auroc": {}, "shared": {}}
-    described: dict[int, Described] = {}
+    described: dict[int, ExtractedFeatures] = {}
     for test in plan.tests:
         if test.parent is not None:
             _keep_levels(run, test, test.parent)
             continue
         path = own / f"{test.manifest.dataset}-{test.protocol}.json"
         if id(test.manifest) not in described:
-            described[id(test.manifest)] = describe(run, test.manifest, test.manifest.frame)
+            described[id(test.manifest)] = extract_features(run, test.manifest, test.manifest.frame)
         found = evaluate_run(run, test.manifest, test.protocol, described=described[id(test.manifest)])
         found.score.write(path, replace=True)  # of this run, before it was resumed
         record["scores"][test.name] = path.name
@@ -303,7 +305,7 @@ def _levels_kept(run: Run, test: Test, parent: Manifest) -> bool:
     return True
 
 
-def _cells(plan: Plan) -> Iterator[tuple[str, int]]:
+def _cells(plan: AblationPlan) -> Iterator[tuple[str, int]]:
     """Yield (arm, seed), seed by seed: so an ablation that is stopped early has all arms of its first seeds."""
     if plan.base.occlusion in {ONE_VIEW, CLEAN_VIEW}:
         raise UsageError(
@@ -317,7 +319,7 @@ def _cells(plan: Plan) -> Iterator[tuple[str, int]]:
         yield from ((arm, seed) for arm in plan.arms)
 
 
-def _undefined(plan: Plan) -> dict[str, str]:
+def _undefined(plan: AblationPlan) -> dict[str, str]:
     """Return the arms that this training set cannot have, with the reason."""
     body = set(training_rows(plan.train, plan.base)["body"])
     if body & set(HIDDEN_BODIES) and "full" in body:

@@ -28,7 +28,7 @@ class Scores(NamedTuple):
     cmc: Array
 
 
-class Judged(NamedTuple):
+class BoundedScores(NamedTuple):
     """Expected, worst and best scores by probe, and whether a probe's AP depends on tie order, (probes,) bool."""
 
     expected: Scores
@@ -37,7 +37,7 @@ class Judged(NamedTuple):
     tied: Array
 
 
-def judge(pointer: Array, nearer: Array, equal: Array) -> Judged:
+def score_ranks(pointer: Array, nearer: Array, equal: Array) -> BoundedScores:
     """Return the scores of probes that each have a true match.
 
     Parameters
@@ -58,7 +58,7 @@ def judge(pointer: Array, nearer: Array, equal: Array) -> Judged:
     group = _groups(pointer, nearer, equal)
     worst = _at(pointer, group, group.nearer + group.equal - group.matches)
     best = _at(pointer, group, group.nearer)
-    return Judged(_expected(pointer, group, best), worst, best, _tied(group, len(pointer) - 1))
+    return BoundedScores(_expected(pointer, group, best), worst, best, _tied(group, len(pointer) - 1))
 
 
 def chance(matches: Array, rivals: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,14 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...scan import cores
 from .exact import Array
-from .similarity import Source
+from .similarity import Similarities
 
 CELLS = 1 << 21  # similarities of a block of features
 
 
 @dataclass(frozen=True)
-class Plan:
+class MatchPlan:
     """Which gallery pictures are a probe's true matches and which are not there for it.
 
     Parameters
@@ -58,12 +58,7 @@ class Counts(NamedTuple):
     equal_own: Array | None = None
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def count(source: Source, plan: Plan, block: int | None = None, threads: int | None = None) -> Counts:
+def count(source: Similarities, plan: MatchPlan, block: int | None = None, threads: int | None = None) -> Counts:
     """Return the counts of every true match in `plan`.
 
     Similarities are made block by block and never kept; a block's rows are sorted by value and each match is found in
@@ -95,7 +90,7 @@ def count(source: Source, plan: Plan, block: int | None = None, threads: int | N
     return Counts(counts[0], counts[1], *own)
 
 
-def _wanted(source: Source, plan: Plan, step: int, tile: Callable[[int, int], Any]) -> Array:
+def _wanted(source: Similarities, plan: MatchPlan, step: int, tile: Callable[[int, int], Any]) -> Array:
     """Return the similarity of every true match."""
     probe, order = plan.probe, np.argsort(plan.column, kind="stable")
     edges = [*range(0, source.gallery, step), source.gallery]
@@ -114,7 +109,7 @@ class _Stretch:
     """A tile of the gallery, and counting in it block by block."""
 
     def __init__(
-        self, source: Source, plan: Plan, wanted: Array, counts: Array, first: int, stop: int, tile: Any
+        self, source: Similarities, plan: MatchPlan, wanted: Array, counts: Array, first: int, stop: int, tile: Any
     ) -> None:
         self.source, self.plan, self.wanted, self.counts = source, plan, wanted, counts
         self.first, self.stop, self.tile = first, stop, tile
@@ -156,7 +151,7 @@ class _Stretch:
             equal[begin:end] += right - line.searchsorted(own, "left")
 
 
-def _cuts(plan: Plan, begin: int, end: int) -> Array:
+def _cuts(plan: MatchPlan, begin: int, end: int) -> Array:
     """Return by probe where, among its matches, those in a stretch of the gallery begin and end, (2, probes)."""
     inside = np.concatenate([[0], np.cumsum((plan.column >= begin) & (plan.column < end))])
     before = np.concatenate([[0], np.cumsum(plan.column < begin)])

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .ap_cmc import Judged, chance, judge
-from .counts import Plan, count
+from .ap_cmc import BoundedScores, chance, score_ranks
+from .counts import MatchPlan, count
 from .exact import Array
 from .matching import Relations, pointer_of
-from .similarity import Source
+from .similarity import Similarities
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Outcome:
 
     Parameters
     ----------
-    judged : Judged
+    judged : BoundedScores
         Scores of the decisions that could be made; by draw first where there are draws.
     decision : numpy.ndarray
         Which probe (or, for sets, which identity) each entry is of.
@@ -31,20 +31,20 @@ class Outcome:
     chance : numpy.ndarray
         AP and rank-1 of each entry where the gallery is in random order, (entries, 2).
     cameras : tuple, optional
-        Scores by probe and gallery camera: expected values' `Judged`, the probe and the camera of each.
+        Scores by probe and gallery camera: expected values' `BoundedScores`, the probe and the camera of each.
     """
 
-    judged: Judged
+    judged: BoundedScores
     decision: Array
     draw: Array
     decisions: int
     draws: int
     chance: Array
-    cameras: tuple[Judged, Array, Array] | None = None
+    cameras: tuple[BoundedScores, Array, Array] | None = None
 
 
 def score_whole(
-    source: Source,
+    source: Similarities,
     relations: Relations,
     camera: Array | None,
     block: int | None,
@@ -54,7 +54,7 @@ def score_whole(
 
     Parameters
     ----------
-    source : Source
+    source : Similarities
         Its gallery in order of camera, where `camera` is given.
     relations : Relations
         True matches and removed pairs.
@@ -65,15 +65,15 @@ def score_whole(
     if camera is not None:
         edges = (*np.flatnonzero(np.diff(camera, prepend=camera[0] - 1)).tolist(), len(camera))
     pointer = pointer_of(relations.match_probe, source.probes)
-    plan = Plan(pointer, relations.match_column, relations.hidden_probe, relations.hidden_column, edges)
+    plan = MatchPlan(pointer, relations.match_column, relations.hidden_probe, relations.hidden_column, edges)
     counts = count(source, plan, block, threads)
     answered = np.flatnonzero(np.diff(pointer))
-    judged = judge(np.append(pointer[answered], pointer[-1]), counts.nearer, counts.equal)
+    judged = score_ranks(np.append(pointer[answered], pointer[-1]), counts.nearer, counts.equal)
     outcome: dict[str, Any] = {}
     if camera is not None and counts.nearer_own is not None and counts.equal_own is not None:
         both = np.stack([plan.probe, camera[plan.column]])
         start = np.flatnonzero(np.diff(both, axis=1, prepend=-2).any(axis=0))
-        own = judge(np.append(start, both.shape[1]), counts.nearer_own, counts.equal_own)
+        own = score_ranks(np.append(start, both.shape[1]), counts.nearer_own, counts.equal_own)
         outcome["cameras"] = (own, both[0, start], both[1, start])
     hidden = np.bincount(relations.hidden_probe, minlength=source.probes)
     level = chance(np.diff(pointer)[answered], source.gallery - hidden[answered])

@@ -164,7 +164,7 @@ class VisiblePartsMean:
 
 
 @dataclass(frozen=True)
-class Rows:
+class FeatureRows:
     """Rows of an array that is not copied: `values[index]`, and their visibility (N, P) or None."""
 
     values: Array
@@ -181,7 +181,7 @@ class Rows:
         return self.values[own], None if self.visibility is None else self.visibility[own]
 
 
-def measure(distance: str, rows: tuple[Rows, ...]) -> Measure:
+def measure(distance: str, rows: tuple[FeatureRows, ...]) -> Measure:
     """Return the measure of a name for vectors of these shapes.
 
     Raises
@@ -205,7 +205,7 @@ def measure(distance: str, rows: tuple[Rows, ...]) -> Measure:
     return _euclidean(rows, shape[0])
 
 
-def _euclidean(sides: tuple[Rows, ...], length: int) -> Euclidean:
+def _euclidean(sides: tuple[FeatureRows, ...], length: int) -> Euclidean:
     """Return the measure whose scale fits the longest of all rows."""
     blocks = [side.part(start, start + 4096)[0] for side in sides for start in range(0, len(side), 4096)]
     largest = max(float(np.abs(block.astype(np.float64)).max(initial=0)) for block in blocks)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...errors import FeatureError, first_names
-from .ap_cmc import Judged, Scores, chance, judge
-from .counts import cores, lowest
+from ...scan import cores
+from .ap_cmc import BoundedScores, Scores, chance, score_ranks
+from .counts import lowest
 from .exact import Array, unit_rows
 from .fixed_gallery import Outcome
 from .matching import Relations, pairs_of, pointer_of
-from .metrics import Rows, measure
-from .similarity import FeatureSource, Source
+from .metrics import FeatureRows, measure
+from .similarity import FeatureSource, Similarities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ class _Part(NamedTuple):
     """The scores of one draw, the decisions they are of, and what chance would give them."""
 
     draw: int
-    judged: Judged
+    judged: BoundedScores
     decision: Array
     chance: Array
 
@@ -53,12 +54,12 @@ def _counted(values: Array, row: Array, column: Array) -> _Found:
     return _Found(row, nearer, np.count_nonzero(lines == wanted[:, None], axis=1), rivals)
 
 
-def _judge(found: _Found, decisions: int) -> tuple[Judged, Array, Array]:
+def _judge(found: _Found, decisions: int) -> tuple[BoundedScores, Array, Array]:
     pointer = pointer_of(found.decision, decisions)
     matches = np.diff(pointer)
     answered = np.flatnonzero(matches)
     level = chance(matches[answered], found.rivals[pointer[answered]])
-    return judge(np.append(pointer[answered], pointer[-1]), found.nearer, found.equal), answered, level
+    return score_ranks(np.append(pointer[answered], pointer[-1]), found.nearer, found.equal), answered, level
 
 
 def _joined(parts: Sequence[_Part], decisions: int, draws: int) -> Outcome:
@@ -71,7 +72,7 @@ def _joined(parts: Sequence[_Part], decisions: int, draws: int) -> Outcome:
     decision = np.concatenate([part.decision for part in parts])
     draw = np.concatenate([np.full(len(part.decision), part.draw) for part in parts])
     level = np.concatenate([part.chance for part in parts])
-    return Outcome(Judged(scores[0], scores[1], scores[2], tied), decision, draw, decisions, draws, level)
+    return Outcome(BoundedScores(scores[0], scores[1], scores[2], tied), decision, draw, decisions, draws, level)
 
 
 def _groups(draws: pd.DataFrame, place: Mapping[str, Mapping[str, int]]) -> Iterator[dict[str, tuple[Array, Array]]]:
@@ -91,7 +92,7 @@ def _groups(draws: pd.DataFrame, place: Mapping[str, Mapping[str, int]]) -> Iter
 
 
 def score_drawn(
-    source: Source,
+    source: Similarities,
     relations: Relations,
     draws: pd.DataFrame,
     place: Mapping[str, Mapping[str, int]],
@@ -134,7 +135,11 @@ def score_drawn(
 
 
 def score_sets(
-    probe: Rows, gallery: Rows, draws: pd.DataFrame, place: Mapping[str, Mapping[str, int]], threads: int | None
+    probe: FeatureRows,
+    gallery: FeatureRows,
+    draws: pd.DataFrame,
+    place: Mapping[str, Mapping[str, int]],
+    threads: int | None,
 ) -> tuple[Outcome, Array]:
     """Return one decision per identity and draw between sets, and the identities in order.
 
@@ -151,7 +156,7 @@ def score_sets(
 
     def one(number: int) -> _Part:
         sides = {role: _means(unit[role], *drawn[number][role], role) for role in ("probe", "gallery")}
-        rows = {role: Rows(means, np.arange(len(means))) for role, (_, means) in sides.items()}
+        rows = {role: FeatureRows(means, np.arange(len(means))) for role, (_, means) in sides.items()}
         source = FeatureSource(measure("cosine", tuple(rows.values())), rows["probe"], rows["gallery"])
         values = source.block(source.tile(0, source.gallery), 0, source.probes)
         line, column = pairs_of(sides["probe"][0], sides["gallery"][0])

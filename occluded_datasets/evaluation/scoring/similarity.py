@@ -7,15 +7,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from .exact import Array, rounded
-from .metrics import Measure, Rows, Side, measure
+from .metrics import FeatureRows, Measure, Side, measure
 
-__all__ = ["FeatureSource", "MatrixSource", "Measure", "Rows", "Side", "Source", "measure"]
+__all__ = ["FeatureRows", "FeatureSource", "MatrixSource", "Measure", "Side", "Similarities", "measure"]
 
 TILE = 1 << 24  # values of a prepared stretch of the gallery: 128 MiB
 _PAIRS = 1 << 20
 
 
-class Source(Protocol):
+class Similarities(Protocol):
     """Where similarities come from: larger is nearer. A tile is a prepared stretch of the gallery."""
 
     probes: int
@@ -50,7 +50,7 @@ class FeatureSource:
     [[0, 707106781]]
     """
 
-    def __init__(self, measure: Measure, probe: Rows, gallery: Rows) -> None:
+    def __init__(self, measure: Measure, probe: FeatureRows, gallery: FeatureRows) -> None:
         self.measure, self.rows = measure, gallery
         self.side = measure.side(*probe.part(0, len(probe)), probe=True)
         self.probes, self.gallery = len(probe), len(gallery)

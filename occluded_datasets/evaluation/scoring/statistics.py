@@ -16,7 +16,7 @@ LEVEL = 0.95
 EDGES = tuple(step / 10 for step in range(11))
 
 
-def table_of(scores: Scores) -> Array:
+def score_table(scores: Scores) -> Array:
     """Return (probes, 8): AP, trapezoid AP, INP and the hit at each rank."""
     return np.column_stack([scores.ap, scores.ap_trapezoid, scores.inp, scores.cmc])
 

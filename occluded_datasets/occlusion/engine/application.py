@@ -10,10 +10,10 @@ import numpy as np
 from ..blend import cover, over, paste, resized
 from ..recipes.keys import PPM, Key, Words, between
 from ..recipes.placement import Box, Place, place, sized, stood
-from ..recipes.recipe import Arm
+from ..recipes.recipe import Branch
 from ..sources.occluders import CONTENT, Items, Job, of_bank, person
 from ..sources.pool import Pool
-from .fitting import Canvas, entering, erased, rectangle, silhouette
+from .fitting import CoverageCanvas, entering, erased, rectangle, silhouette
 from .stages import coloured, feathered, ramp_width, shadow, soft_edges, widened
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Record(NamedTuple):
     note: str = ""
 
 
-class Sources(NamedTuple):
+class OccluderSources(NamedTuple):
     """What occluders are taken from; `chosen` are the items of the bank that the arm may take."""
 
     pool: Pool | None
@@ -62,13 +62,13 @@ class Sources(NamedTuple):
     chosen: Sequence[int]
 
 
-class Work(NamedTuple):
+class Application(NamedTuple):
     """One picture at work: its key, the arm of the recipe, its size, and what there is to take."""
 
     key: Key
-    arm: Arm
-    canvas: Canvas
-    sources: Sources
+    arm: Branch
+    canvas: CoverageCanvas
+    sources: OccluderSources
     pid: int | None
     kernel: Any
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..recipes.placement import Place
     from ..sources.occluders import Item
-    from .fitting import Canvas
+    from .fitting import CoverageCanvas
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -147,7 +147,7 @@ def _measured(levels: Any, area: int, width: int, height: int) -> Any:
 NOBODY = np.zeros((0, 0), np.uint8)
 
 
-def fitted(canvas: Canvas, target: int, item: Item, at: Place, wanted: int) -> tuple[Pixels, int, int]:
+def fitted(canvas: CoverageCanvas, target: int, item: Item, at: Place, wanted: int) -> tuple[Pixels, int, int]:
     """Return (level, w, h) as the search of `fitting.silhouette` finds them from an area `wanted`."""
     width, height = canvas.width, canvas.height
     levels = item.levels + item.levels[-1:] * (LEVELS - len(item.levels))

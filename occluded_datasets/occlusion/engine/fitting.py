@@ -11,7 +11,7 @@ import numpy as np
 from ..blend import SOLID, resized
 from ..recipes.keys import PPM, Words, between
 from ..recipes.placement import Box, Place, sized, stood
-from ..recipes.recipe import Arm
+from ..recipes.recipe import Branch
 from ..sources.occluders import Item, level_for
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LARGEST = 4
 """How many times a picture's side an occluder may measure."""
 
 
-class Canvas(NamedTuple):
+class CoverageCanvas(NamedTuple):
     """A picture's size and, where the fraction is of a person, the running count of the person's pixels.
 
     `running` has shape (H + 1, W + 1); its entry (y, x) counts the person above y and left of x.
@@ -39,7 +39,7 @@ class Canvas(NamedTuple):
     running: npt.NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, width: int, height: int, person: Pixels | None) -> Canvas:
+    def of(cls, width: int, height: int, person: Pixels | None) -> CoverageCanvas:
         """Return the canvas of a picture with its person's mask, shape (H, W), or None."""
         if person is None:
             return cls(width, height)
@@ -73,7 +73,7 @@ class Canvas(NamedTuple):
         return int(np.count_nonzero(mask[self.person >= SOLID]))
 
 
-def rectangle(canvas: Canvas, target: int, aspect: int, at: Place) -> Box:
+def rectangle(canvas: CoverageCanvas, target: int, aspect: int, at: Place) -> Box:
     """Return the box at a place that hides about `target` of the canvas's pixels."""
     width, height = canvas.width, canvas.height
     if canvas.running is None:
@@ -86,7 +86,7 @@ def rectangle(canvas: Canvas, target: int, aspect: int, at: Place) -> Box:
     return min((box(area), box(max(1, area - 1))), key=lambda one: abs(canvas.hidden_by(one) - target))
 
 
-def erased(words: Callable[[int], Words], arm: Arm, width: int, height: int) -> tuple[Box, int] | None:
+def erased(words: Callable[[int], Words], arm: Branch, width: int, height: int) -> tuple[Box, int] | None:
     """Return the first rectangle of Random Erasing that fits, with its requested fraction; None if none does.
 
     Algorithm 1 of Zhong et al. (AAAI 2020): the area and the aspect h / w are uniform over their ranges, h and w are
@@ -129,7 +129,7 @@ class Fitted(NamedTuple):
         return patch
 
 
-def silhouette(canvas: Canvas, target: int, item: Item, at: Place, kernel: Any = None) -> Fitted:
+def silhouette(canvas: CoverageCanvas, target: int, item: Item, at: Place, kernel: Any = None) -> Fitted:
     """Return the item at the size at which it hides about `target` of the canvas's pixels."""
     base = item.levels[0]
     wanted = target * base.shape[0] * base.shape[1] // item.coverage  # the area of its whole box
@@ -158,7 +158,7 @@ def silhouette(canvas: Canvas, target: int, item: Item, at: Place, kernel: Any =
     return best if best is not None else _rendered(canvas, low, item, at)
 
 
-def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int, kernel: Any = None) -> Fitted:
+def entering(canvas: CoverageCanvas, target: int, item: Item, at: Place, scale: int, kernel: Any = None) -> Fitted:
     """Return the item at a given size, as far in the picture as it must be to hide about `target` pixels.
 
     It comes from the left where u is 0, from the right where u is 1, else from below; along the edge it stands where
@@ -197,7 +197,7 @@ def entering(canvas: Canvas, target: int, item: Item, at: Place, scale: int, ker
     return Fitted(level, whole, box, _part(patch, whole, box))
 
 
-def _rendered(canvas: Canvas, area: int, item: Item, at: Place) -> Fitted:
+def _rendered(canvas: CoverageCanvas, area: int, item: Item, at: Place) -> Fitted:
     """Return the item with a whole box of `area` pixels, cut at the picture's edges."""
     base = item.levels[0]
     high, wide = base.shape[:2]
@@ -207,7 +207,7 @@ def _rendered(canvas: Canvas, area: int, item: Item, at: Place) -> Fitted:
     return _standing(canvas, level, w, h, at, resized(level, w, h))
 
 
-def _standing(canvas: Canvas, level: Pixels, w: int, h: int, at: Place, patch: Pixels | None) -> Fitted:
+def _standing(canvas: CoverageCanvas, level: Pixels, w: int, h: int, at: Place, patch: Pixels | None) -> Fitted:
     whole = stood(at, w, h, canvas.width, canvas.height)
     box = whole.clipped(canvas.width, canvas.height)
     return Fitted(level, whole, box, None if patch is None else _part(patch, whole, box))

@@ -12,11 +12,11 @@ import numpy as np
 from ...errors import UsageError
 from ...hashing import pixel_digest
 from ..recipes.keys import PPM, Key, below, choose
-from ..recipes.recipe import POOLED, Arm, Recipe
+from ..recipes.recipe import POOLED, Branch, Recipe
 from ..sources.occluders import PLAIN, Items
 from ..sources.pool import Pool
-from .application import Record, Sources, Work
-from .fitting import Canvas
+from .application import Application, OccluderSources, Record
+from .fitting import CoverageCanvas
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,7 +38,7 @@ class Occluded(NamedTuple):
     record: Record
 
 
-class Batch(NamedTuple):
+class OccludedBatch(NamedTuple):
     """Pictures, shape (N, H, W, 3), masks, shape (N, H, W), and N records."""
 
     images: Pixels
@@ -95,7 +95,7 @@ class Simulator:
         if "bank" in self.recipe.kinds and bank is None:
             self.bank = _drawn()
         self._weights = tuple(arm.weight for arm in self.recipe.arms)
-        self._sources = [Sources(pool, self.bank, _choice(self.bank, arm)) for arm in self.recipe.arms]
+        self._sources = [OccluderSources(pool, self.bank, _choice(self.bank, arm)) for arm in self.recipe.arms]
 
     def __call__(
         self,
@@ -142,7 +142,7 @@ class Simulator:
         pids: Sequence[int | None] | None = None,
         persons: Sequence[Pixels] | None = None,
         out: tuple[Pixels, Pixels] | None = None,
-    ) -> Batch:
+    ) -> OccludedBatch:
         """Return pictures of one size occluded, each with the same pixels as in a single call.
 
         Parameters
@@ -199,7 +199,7 @@ class Simulator:
                     own,
                 )
             )
-        return Batch(done, masks, records)
+        return OccludedBatch(done, masks, records)
 
     def _occlude(
         self,
@@ -225,10 +225,10 @@ class Simulator:
                 "Expected person=MASK, shape (H, W).",
                 "give masks, or say of: box",
             )
-        canvas = Canvas.of(out.shape[1], out.shape[0], person if arm.of == "person" else None)
+        canvas = CoverageCanvas.of(out.shape[1], out.shape[0], person if arm.of == "person" else None)
         self._done += 1
         kernel = _kernel() if self._done > PATIENCE and arm.occluder not in PLAIN else None
-        work = Work(key, arm, canvas, self._sources[number], pid, kernel)
+        work = Application(key, arm, canvas, self._sources[number], pid, kernel)
         if arm.occluder == "random-erasing":
             return work.erase(out, mask)
         if arm.occluder == "partial-crop":
@@ -252,7 +252,7 @@ def _check(image: Any, person: Any) -> None:
         )
 
 
-def _choice(bank: Items | None, arm: Arm) -> tuple[int, ...]:
+def _choice(bank: Items | None, arm: Branch) -> tuple[int, ...]:
     """Return which items of the bank an arm may take."""
     if bank is None or arm.occluder != "bank":
         return ()

@@ -46,7 +46,7 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Arm:
+class Branch:
     """One kind of occlusion of a recipe. Shares and ratios are integers in parts per million.
 
     Parameters
@@ -111,7 +111,7 @@ class Recipe:
 
     name: str
     probability: int
-    arms: tuple[Arm, ...]
+    arms: tuple[Branch, ...]
     rules: Mapping[str, Any] = field(repr=False)
     title: str = ""
     notes: str = ""
@@ -269,7 +269,7 @@ def _whole(data: Any) -> dict[str, Any]:
     return {**_DEFAULTS, **values, "placement": placement, "options": options}
 
 
-def _arm(data: Mapping[str, Any]) -> Arm:
+def _arm(data: Mapping[str, Any]) -> Branch:
     try:
         count = data["count"]
         if not (isinstance(count, list) and len(count) == 2 and all(type(one) is int for one in count)):
@@ -284,7 +284,7 @@ def _arm(data: Mapping[str, Any]) -> Arm:
         if fraction[0] < 1 or fraction[1] >= PPM:
             raise ValueError(f"fraction: expected more than 0 and less than 1, found {data['fraction']!r}")
         _check_options(data["occluder"], data["options"])
-        return Arm(
+        return Branch(
             weight=data["weight"],
             occluder=data["occluder"],
             placement=data["placement"]["name"],

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 from ...errors import OccludedDatasetsError, UsageError
 from ...manifest import Manifest
 from ..recipes.recipe import Recipe
-from .render import Family
+from .render import RecipeLevels
 
 MOST_COPIES = 10_000
 FORMATS = ("png", "jpeg")
 
 
-class Plan(NamedTuple):
+class SimulationPlan(NamedTuple):
     """Every parameter that decides a pixel of a written set; `pool` and `bank` are their hashes, empty for none."""
 
-    families: tuple[Family, ...]
+    families: tuple[RecipeLevels, ...]
     seed: int
     copies: int
     pool: str
@@ -26,7 +26,7 @@ class Plan(NamedTuple):
     quality: int
 
 
-def plan_of(simulated: Manifest) -> Plan:
+def plan_in(simulated: Manifest) -> SimulationPlan:
     """Return the plan of a simulated set.
 
     Raises
@@ -41,7 +41,7 @@ def plan_of(simulated: Manifest) -> Plan:
             "occreid-prepare simulate MANIFEST --out DIR",
         )  # fmt: skip
     try:
-        plan = Plan(
+        plan = SimulationPlan(
             tuple(_family(one) for one in data["families"]), data["seed"], data["copies"], _hash(data["pool"]),
             _hash(data["bank"]), data["format"], data["quality"] or 92,
         )  # fmt: skip
@@ -58,7 +58,7 @@ def plan_of(simulated: Manifest) -> Plan:
     return plan
 
 
-def _family(data: Mapping[str, Any]) -> Family:
+def _family(data: Mapping[str, Any]) -> RecipeLevels:
     if not isinstance(data["recipe"], Mapping) or not isinstance(data["name"], str):
         raise TypeError("a family is a recipe with a name")
     recipe = Recipe.of(data["recipe"])
@@ -67,7 +67,7 @@ def _family(data: Mapping[str, Any]) -> Family:
             "The recipe is another one.", f"Expected {str(data['recipe']['id'])[:80]}, found {recipe.id}.",
             "replay it with the version that wrote it; the header names it",
         )  # fmt: skip
-    return Family(recipe, tuple(float(level) for level in data["levels"]), data["name"])
+    return RecipeLevels(recipe, tuple(float(level) for level in data["levels"]), data["name"])
 
 
 def _hash(data: Any) -> str:

@@ -26,7 +26,7 @@ EFFORT = 1
 """zlib's level of the PNGs: they are many and soon read again."""
 
 
-class Clean(NamedTuple):
+class SourceImage(NamedTuple):
     """A source picture: its row, where it is on this machine, and the mask of its person if there is one."""
 
     image_id: str
@@ -55,7 +55,7 @@ class Clean(NamedTuple):
         return pixels
 
 
-class Family(NamedTuple):
+class RecipeLevels(NamedTuple):
     """A recipe and its levels (none for the recipe's own range); a set of several families names each."""
 
     recipe: Recipe
@@ -80,11 +80,11 @@ class Family(NamedTuple):
         return {"name": self.name, "recipe": self.recipe.to_dict(), "levels": list(self.levels)}
 
 
-class Version(NamedTuple):
+class Condition(NamedTuple):
     """One way to occlude each picture: a simulator, its level as text (empty for the recipe's range), and the copy."""
 
     simulator: Simulator
-    family: Family
+    family: RecipeLevels
     level: str
     copy: int
 
@@ -96,8 +96,8 @@ class Version(NamedTuple):
 
 
 def versions_of(
-    families: Sequence[Family], seed: int, copies: int, pool: Pool | None, bank: Items | None
-) -> list[Version]:
+    families: Sequence[RecipeLevels], seed: int, copies: int, pool: Pool | None, bank: Items | None
+) -> list[Condition]:
     """Return every way in which each picture is occluded."""
     versions = []
     for family in families:
@@ -107,11 +107,11 @@ def versions_of(
             recipe = family.recipe if level is None else Recipe.of(family.recipe, fraction=(level, level))
             needed = pool if recipe.kinds & set(POOLED) else None
             simulator = Simulator(recipe, seed, needed, bank if "bank" in recipe.kinds else None)
-            versions += [Version(simulator, family, name, copy) for copy in range(copies)]
+            versions += [Condition(simulator, family, name, copy) for copy in range(copies)]
     return versions
 
 
-class Output(NamedTuple):
+class ImageOutput(NamedTuple):
     """How pictures are written: below which folder (None for not at all), ``png`` or ``jpeg``, and its quality."""
 
     folder: str | None
@@ -124,7 +124,7 @@ class Output(NamedTuple):
         return ".png" if self.format == "png" else ".jpg"
 
 
-class Made(NamedTuple):
+class OccludedImage(NamedTuple):
     """One occluded picture as its row says it."""
 
     clean: int
@@ -140,23 +140,25 @@ class Made(NamedTuple):
     visible: int | None
 
 
-def name_of(image_id: str, version: Version) -> str:
+def name_of(image_id: str, version: Condition) -> str:
     """Return the path of an occluded picture below its folder, without extension."""
     return f"{image_id}-{version.name}"
 
 
-def make_shard(start: int, rows: Sequence[Clean], versions: Sequence[Version], output: Output) -> list[Made]:
+def make_shard(
+    start: int, rows: Sequence[SourceImage], versions: Sequence[Condition], output: ImageOutput
+) -> list[OccludedImage]:
     """Return what was made of some rows, in order; a picture that was left as it is has no entry.
 
     Parameters
     ----------
     start : int
         Position of the first row, which `Made.clean` counts from.
-    rows : sequence of Clean
+    rows : sequence of SourceImage
         Source pictures.
-    versions : sequence of Version
+    versions : sequence of Condition
         Each is made of each picture.
-    output : Output
+    output : ImageOutput
         Where and how to write.
     """
     made = []
@@ -172,11 +174,11 @@ def make_shard(start: int, rows: Sequence[Clean], versions: Sequence[Version], o
                 raise InputError(f"{row.image_id}: {error.what}", error.why, error.next_command) from error
             if record.boxes:
                 facts = _written(name_of(row.image_id, version), image, mask, output)
-                made.append(Made(number, index, *facts, record, _visible(mask, person)))
+                made.append(OccludedImage(number, index, *facts, record, _visible(mask, person)))
     return made
 
 
-def _written(name: str, image: Pixels, mask: Pixels, output: Output) -> tuple[int, int, int, str, str, str, str]:
+def _written(name: str, image: Pixels, mask: Pixels, output: ImageOutput) -> tuple[int, int, int, str, str, str, str]:
     """Write a picture and its mask, and return width, height, bytes and the four digests."""
     data = encode(image, output.extension, output.quality, EFFORT)
     drawn = kept = pixel_digest(image)
@@ -200,7 +202,7 @@ def _visible(mask: Pixels, person: Pixels | None) -> int | None:
     return (2_000_000 * int((shown & (mask == 0)).sum()) + whole) // (2 * whole) if whole else None
 
 
-def check_files(folder: Path, made: Sequence[Made], names: Sequence[str], extension: str) -> bool:
+def check_files(folder: Path, made: Sequence[OccludedImage], names: Sequence[str], extension: str) -> bool:
     """Return whether the pictures of a finished shard are there to the byte, and their masks to the pixel."""
     try:
         for one, name in zip(made, names, strict=True):

@@ -20,8 +20,8 @@ from ...scan import Progress
 from ..recipes.recipe import POOLED
 from ..sources.occluders import Items
 from ..sources.pool import Pool
-from .header import Plan, plan_of
-from .render import Clean, Made, Output, Version, make_shard, name_of, versions_of
+from .header import SimulationPlan, plan_in
+from .render import Condition, ImageOutput, OccludedImage, SourceImage, make_shard, name_of, versions_of
 from .rows import NAMES, plain_cells, simulated_cells
 from .simulate import SHARD, clean_rows, places_of, pool_of_workers
 
@@ -108,7 +108,7 @@ def replay(
     >>> replay(od.load(done.manifest), source).ok
     True
     """
-    plan = plan_of(simulated)
+    plan = plan_in(simulated)
     versions = _versions(plan, source, pool, pool_masks, bank)
     by_name = {(version.level, version.copy): number for number, version in enumerate(versions)}
     rows = _rows(simulated)
@@ -121,7 +121,7 @@ def replay(
     base = {name: {key: texts[key][at] for key in texts} for at, name in enumerate(texts["image_id"])}
     work = _Replayed(clean, versions, claims, simulated, plan, differing, base, has_pictures(simulated))
     if target is None:
-        work.run(Output(None, plan.format, plan.quality), executor, workers, progress)
+        work.run(ImageOutput(None, plan.format, plan.quality), executor, workers, progress)
     elif not missing:
         _write(work, target, source, executor, workers, progress)
     done = "" if differing or missing else str(out or "")
@@ -137,21 +137,21 @@ def has_pictures(simulated: Manifest) -> bool:
 class _Replayed(NamedTuple):
     """One replay at work."""
 
-    clean: list[Clean]
-    versions: list[Version]
+    clean: list[SourceImage]
+    versions: list[Condition]
     claims: Mapping[str, Mapping[int, Row]]
     simulated: Manifest
-    plan: Plan
+    plan: SimulationPlan
     differing: dict[str, str]
     base: Mapping[str, Row]
     written: bool
 
     def run(
-        self, output: Output, executor: Executor | None, workers: int | None, progress: Progress | None
-    ) -> dict[str, Made]:
+        self, output: ImageOutput, executor: Executor | None, workers: int | None, progress: Progress | None
+    ) -> dict[str, OccludedImage]:
         """Make every claimed picture, compare it, and return what was made by image_id."""
         shards = [(start, self.clean[start : start + SHARD]) for start in range(0, len(self.clean), SHARD)]
-        found: dict[str, Made] = {}
+        found: dict[str, OccludedImage] = {}
         with pool_of_workers(executor, workers) as who:
             arguments = ([s for s, _ in shards], [r for _, r in shards], repeat(self.versions), repeat(output))
             run = who.map(make_shard, *arguments) if who else map(make_shard, *arguments)
@@ -161,7 +161,9 @@ class _Replayed(NamedTuple):
                     progress(start + len(rows), len(self.clean))
         return found
 
-    def _compare(self, made: Sequence[Made], rows: Mapping[int, Clean], output: Output) -> dict[str, Made]:
+    def _compare(
+        self, made: Sequence[OccludedImage], rows: Mapping[int, SourceImage], output: ImageOutput
+    ) -> dict[str, OccludedImage]:
         found = {}
         for one in made:
             row = self.claims[rows[one.clean].image_id].get(one.version)
@@ -179,7 +181,7 @@ class _Replayed(NamedTuple):
                 self.differing[row["image_id"]] = "the recipe leaves this picture as it is"
         return found
 
-    def _file_differs(self, row: Row, made: Made) -> str:
+    def _file_differs(self, row: Row, made: OccludedImage) -> str:
         """Return which file beside the rows is missing or has other pixels; a set of rows alone has none."""
         if self.simulated.path is None or not self.written:
             return ""
@@ -201,8 +203,8 @@ class _Replayed(NamedTuple):
 
 
 def _versions(
-    plan: Plan, source: Manifest, pool: Manifest | None, masks: Path | None, bank: Items | None
-) -> list[Version]:
+    plan: SimulationPlan, source: Manifest, pool: Manifest | None, masks: Path | None, bank: Items | None
+) -> list[Condition]:
     """Return the versions of the plan, sure that pool and bank are those it names."""
     pooled = any(family.recipe.kinds & set(POOLED) for family in plan.families)
     taken = Pool.of(source if pool is None else pool, masks) if pooled else None
@@ -291,7 +293,7 @@ def _write(
             for one in work.clean:
                 for kind in ("images", "masks"):
                     (staging / kind / one.image_id).parent.mkdir(parents=True, exist_ok=True)
-            output = Output(str(staging), work.plan.format, work.plan.quality)
+            output = ImageOutput(str(staging), work.plan.format, work.plan.quality)
             found = work.run(output, executor, workers, progress)
             if work.differing:
                 return
@@ -302,7 +304,7 @@ def _write(
             remove_tree(staging)
 
 
-def _write_rows(work: _Replayed, folder: Path, found: Mapping[str, Made], output: Output) -> None:
+def _write_rows(work: _Replayed, folder: Path, found: Mapping[str, OccludedImage], output: ImageOutput) -> None:
     """Write the manifest of what was rebuilt: the same rows, with the bytes that this machine's encoder gives."""
     texts = {name: list(cells) for name, cells in from_frame(work.simulated.frame).items()}
     for at, image_id in enumerate(texts["image_id"]):

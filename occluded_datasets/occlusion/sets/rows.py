@@ -9,7 +9,7 @@ from ...manifest import COLUMNS, SIMULATED, Manifest, from_frame
 from ...manifest.claims import SIMULATED as SIMULATED_OF
 from ..engine.application import Record
 from ..recipes.keys import PPM
-from .render import Made, Output, Version, name_of
+from .render import Condition, ImageOutput, OccludedImage, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,13 +19,13 @@ NAMES = (*(column.name for column in COLUMNS), *(column.name for column in SIMUL
 PREFIX = "simulated/"
 
 
-def table_of(
+def simulated_table(
     source: Manifest,
     occluded: pd.DataFrame,
     clean: pd.DataFrame,
-    made: Sequence[Made],
-    versions: Sequence[Version],
-    output: Output,
+    made: Sequence[OccludedImage],
+    versions: Sequence[Condition],
+    output: ImageOutput,
 ) -> dict[str, list[str]]:
     """Return the cells of a simulated manifest: the occluded pictures, then the clean ones it refers to."""
     base = plain_cells(occluded)
@@ -57,7 +57,9 @@ def _referred(row: dict[str, str], dataset: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def simulated_cells(row: Mapping[str, str], made: Made, version: Version, output: Output) -> dict[str, str]:
+def simulated_cells(
+    row: Mapping[str, str], made: OccludedImage, version: Condition, output: ImageOutput
+) -> dict[str, str]:
     """Return the row of an occluded picture."""
     name = name_of(row["image_id"], version)
     return {
@@ -109,7 +111,9 @@ def six(ppm: int) -> str:
     return f"{ppm // PPM}.{ppm % PPM:06d}"
 
 
-def facts_of(source: Manifest, recipe: Mapping[str, Any], skipped: Mapping[str, int], name: str) -> dict[str, Any]:
+def simulated_header_fields(
+    source: Manifest, recipe: Mapping[str, Any], skipped: Mapping[str, int], name: str
+) -> dict[str, Any]:
     """Return what a header says beyond what is counted from its table."""
     header = source.header
     relation = "its pictures, occluded by a program"

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import UsageError
-from ...manifest import NOBODY, Manifest
+from ...manifest import IGNORED_ROLES, Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def select(
         )
     frame = source.frame.sort_values("image_id", ignore_index=True)
     wanted = frame if rows is None else frame[frame["image_id"].isin(set(rows))]
-    nobody = wanted["role"].isin(NOBODY)
+    nobody = wanted["role"].isin(IGNORED_ROLES)
     hidden = ~nobody & (wanted["body"] != "full") & (not allow_occluded)
     skipped = Counter(f"role {role}" for role in wanted.loc[nobody, "role"])
     skipped.update(f"body {body}" for body in wanted.loc[hidden, "body"])

@@ -21,8 +21,8 @@ from ..recipes.recipe import POOLED, Recipe
 from ..sources.occluders import Items
 from ..sources.pool import Pool, mask_of
 from .header import FORMATS, MOST_COPIES
-from .render import Clean, Family, Made, Output, Version, make_shard, name_of, versions_of
-from .rows import facts_of, table_of
+from .render import Condition, ImageOutput, OccludedImage, RecipeLevels, SourceImage, make_shard, name_of, versions_of
+from .rows import simulated_header_fields, simulated_table
 from .selection import Selection, select
 from .staging import Staging
 
@@ -146,9 +146,9 @@ def simulate(
     (10, 10, {'body occluded': 10, 'body partial': 10})
     """
     chosen = Recipe.of(recipe)
-    families = [Family(chosen, tuple(levels))]
-    sources = Sources(pool, pool_masks, masks, bank)
-    what = Options(seed, copies, format, quality, rows_only)
+    families = [RecipeLevels(chosen, tuple(levels))]
+    sources = SetOccluders(pool, pool_masks, masks, bank)
+    what = SetOptions(seed, copies, format, quality, rows_only)
     selection = select(source, rows, gallery, allow_occluded)
     return write_set(
         source, Path(out), families, selection, sources, what, replace=replace, workers=workers, executor=executor,
@@ -156,7 +156,7 @@ def simulate(
     )  # fmt: skip
 
 
-class Sources(NamedTuple):
+class SetOccluders(NamedTuple):
     """Where occluders and masks come from, as `simulate` says."""
 
     pool: Manifest | None = None
@@ -165,7 +165,7 @@ class Sources(NamedTuple):
     bank: Items | None = None
 
 
-class Options(NamedTuple):
+class SetOptions(NamedTuple):
     """What decides how a set is written, as `simulate` says."""
 
     seed: int = 0
@@ -178,10 +178,10 @@ class Options(NamedTuple):
 def write_set(
     source: Manifest,
     out: Path,
-    families: Sequence[Family],
+    families: Sequence[RecipeLevels],
     selection: Selection,
-    sources: Sources,
-    what: Options,
+    sources: SetOccluders,
+    what: SetOptions,
     *,
     name: str = "",
     replace: bool = False,
@@ -205,7 +205,7 @@ def write_set(
     pool = Pool.of(sources.pool or source, sources.pool_masks) if pooled else None
     versions = versions_of(families, what.seed, what.copies, pool, sources.bank)
     clean = clean_rows(source, selection.occluded, sources.masks)
-    output = Output(None if what.rows_only else str(out), what.format, what.quality)
+    output = ImageOutput(None if what.rows_only else str(out), what.format, what.quality)
     plan = {
         **plan_dict(families, what, pool, versions),
         "source": source.fingerprint,
@@ -221,14 +221,14 @@ def write_set(
             return _report(staging.manifest, finished, unchanged=not staging.ended)
         shards = [(start, clean[start : start + SHARD]) for start in range(0, len(clean), SHARD)]
         target = output._replace(folder=None if what.rows_only else str(staging.folder))
-        made: list[Made] = []
+        made: list[OccludedImage] = []
         with pool_of_workers(executor, workers) as who:
             for number, part in enumerate(_run(staging, shards, versions, target, who), start=1):
                 made += part
                 if progress:
                     progress(min(number * SHARD, len(clean)), len(clean))
-        texts = table_of(source, selection.occluded, selection.clean, made, versions, output)
-        facts = facts_of(source, plan, selection.skipped, name or families[0].recipe.name)
+        texts = simulated_table(source, selection.occluded, selection.clean, made, versions, output)
+        facts = simulated_header_fields(source, plan, selection.skipped, name or families[0].recipe.name)
         facts["simulation"] = {
             "pictures": len(made),
             "referred": len(selection.clean),
@@ -257,7 +257,7 @@ def _require_outside(out: Path, source: Manifest) -> None:
 
 
 def plan_dict(
-    families: Sequence[Family], what: Options, pool: Pool | None, versions: Sequence[Version]
+    families: Sequence[RecipeLevels], what: SetOptions, pool: Pool | None, versions: Sequence[Condition]
 ) -> dict[str, Any]:
     """Return every parameter that decides a pixel, as the header keeps it."""
     bank = next((one.simulator.bank for one in versions if one.simulator.bank is not None), None)
@@ -273,7 +273,7 @@ def plan_dict(
     }
 
 
-def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list[Clean]:
+def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list[SourceImage]:
     """Return the pictures to occlude, where they are and whose they are."""
     names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
     found = []
@@ -289,17 +289,17 @@ def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list
             )
         place = str(contained(roots[root], path))
         said = (str(mask), file_digests(mask)[0]) if mask else ("", "")
-        found.append(Clean(image_id, int(pid), place, sha256, pixels, *said))
+        found.append(SourceImage(image_id, int(pid), place, sha256, pixels, *said))
     return found
 
 
 def _run(
     staging: Staging,
-    shards: Sequence[tuple[int, list[Clean]]],
-    versions: Sequence[Version],
-    output: Output,
+    shards: Sequence[tuple[int, list[SourceImage]]],
+    versions: Sequence[Condition],
+    output: ImageOutput,
     executor: Executor | None,
-) -> Iterator[list[Made]]:
+) -> Iterator[list[OccludedImage]]:
     """Yield what was made of each shard, in order; shards that an earlier run finished are kept."""
     known = [staging.finished(number, output.extension) for number in range(len(shards))]
     todo = [shard for shard, made in zip(shards, known, strict=True) if made is None]

@@ -28,7 +28,7 @@ from ...paths import contained
 from ..engine.application import Record
 from ..recipes.keys import Key
 from ..recipes.placement import Box
-from .render import Made, check_files
+from .render import OccludedImage, check_files
 
 PARTS = ("images", "masks", "manifest.csv", PLACES, "manifest.json")
 """What is published, in this order."""
@@ -155,7 +155,7 @@ class Staging:
         except (OSError, ValueError):
             return None
 
-    def finished(self, number: int, extension: str) -> list[Made] | None:
+    def finished(self, number: int, extension: str) -> list[OccludedImage] | None:
         """Return what an earlier run made of a shard if its pictures are there to the byte, else None."""
         kept = self._read(f"rows/{number:06d}.json")
         try:
@@ -168,7 +168,7 @@ class Staging:
             return None
         return made if whole else None
 
-    def remember(self, number: int, made: Sequence[Made], names: Sequence[str]) -> None:
+    def remember(self, number: int, made: Sequence[OccludedImage], names: Sequence[str]) -> None:
         """Write down that a shard is done; its pictures, by these names, are there."""
         rows = {"made": made, "names": names}
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
@@ -215,8 +215,8 @@ def _told(header: Mapping[str, Any]) -> bool:
     return whole and isinstance(header.get("variant"), str)
 
 
-def _made(clean: int, version: int, *rest: Any) -> Made:
+def _made(clean: int, version: int, *rest: Any) -> OccludedImage:
     """Return an entry as it was before it became JSON."""
     *facts, (key, occluder, placement, names, boxes, *numbers), visible = rest
     record = Record(Key(*key), occluder, placement, tuple(names), tuple(Box(*box) for box in boxes), *numbers)
-    return Made._make([clean, version, *facts, record, visible])
+    return OccludedImage._make([clean, version, *facts, record, visible])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...errors import BankError
-from .bank_file import DRAWN_LICENCE, PIXELS, REBUILD, Entry, bank_hash, entry_of, read_index
+from .bank_file import DRAWN_LICENCE, PIXELS, REBUILD, BankEntry, bank_hash, entry_of, read_index
 from .pyramid import base_level, level_sizes, pyramid
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Bank:
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : sequence of BankEntry
         What is known of each item, sorted by id.
     pixels : numpy.ndarray
         Shape (N,), uint8: the levels of every item, one after another.
@@ -71,7 +71,7 @@ class Bank:
     ('bag-01', 'bag', 4)
     """
 
-    def __init__(self, entries: Sequence[Entry], pixels: Pixels, folder: Path | None = None) -> None:
+    def __init__(self, entries: Sequence[BankEntry], pixels: Pixels, folder: Path | None = None) -> None:
         self.entries, self.folder = tuple(entries), folder
         self.hash = bank_hash(self.entries)
         self._pixels = pixels
@@ -137,7 +137,7 @@ bank build --from DIR --out /nowhere
         return _drawn()
 
 
-def _cutout(entry: Entry, pixels: Pixels) -> Cutout:
+def _cutout(entry: BankEntry, pixels: Pixels) -> Cutout:
     levels, at = [], entry.offset
     for width, height in level_sizes(entry.width, entry.height):
         size = width * height * 4

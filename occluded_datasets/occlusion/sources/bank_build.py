@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...errors import UsageError
 from ...files import exclusive, remove_tree, storage_errors, sync_folder, write_atomic
 from .bank import Bank
-from .bank_file import INDEX, PIXELS, Entry, entry_of, index_bytes
+from .bank_file import INDEX, PIXELS, BankEntry, entry_of, index_bytes
 from .bank_inputs import BY_FOLDER, Given, cut_out, from_folder, from_manifest, refused_pictures, require_class
 from .pyramid import pyramid
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 Told = Callable[[int, int], None]
-Item = tuple[Entry, "Sequence[Pixels]"]
+Item = tuple[BankEntry, "Sequence[Pixels]"]
 """An entry, whose offset is not yet known, and its levels."""
 
 
@@ -211,7 +211,7 @@ def _only_if_done(folder: Path) -> Iterator[None]:
 
 def _write(staging: Path, items: Iterable[Item]) -> None:
     staging.mkdir(parents=True)
-    entries: list[Entry] = []
+    entries: list[BankEntry] = []
     sha256, offset = hashlib.sha256(), 0
     with (staging / PIXELS).open("wb") as stream:
         for entry, levels in items:

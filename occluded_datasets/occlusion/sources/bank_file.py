@@ -28,7 +28,7 @@ _NUMBERS = ("width", "height", "coverage", "offset", "pid")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class Entry(NamedTuple):
+class BankEntry(NamedTuple):
     """What is known of an item: the rows of ``bank.json``.
 
     Attributes
@@ -84,20 +84,20 @@ def entry_of(
     licence: str = "",
     source: str = "",
     pid: int | None = None,
-) -> Entry:
+) -> BankEntry:
     """Return the entry of an item with this first level, shape (H, W, 4), premultiplied."""
     height, width = base.shape[:2]
     coverage = int((base[..., 3] >= SOLID).sum())
-    return Entry(name, kind, width, height, coverage, offset, sha256, pixel_digest(base), licence, source, pid)
+    return BankEntry(name, kind, width, height, coverage, offset, sha256, pixel_digest(base), licence, source, pid)
 
 
-def bank_hash(entries: Iterable[Entry]) -> str:
+def bank_hash(entries: Iterable[BankEntry]) -> str:
     """Return the sha256 over ids, classes and pixel digests, in the order of ids."""
     lines = (f"{entry.id}|{entry.kind}|{entry.pixel_sha256}\n" for entry in entries)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def index_bytes(entries: Sequence[Entry], sha256: str) -> bytes:
+def index_bytes(entries: Sequence[BankEntry], sha256: str) -> bytes:
     """Return the canonical bytes of ``bank.json`` for pixels of this digest."""
     record = {
         "schema": SCHEMA,
@@ -111,7 +111,7 @@ def index_bytes(entries: Sequence[Entry], sha256: str) -> bytes:
     return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()
 
 
-def read_index(folder: Path, name: str, *, whole: bool) -> list[Entry]:
+def read_index(folder: Path, name: str, *, whole: bool) -> list[BankEntry]:
     """Return the entries of the bank in `folder`, which errors call `name`.
 
     Parameters
@@ -168,17 +168,17 @@ def _record(folder: Path, name: str) -> Mapping[str, Any]:
     return record
 
 
-def _entries(record: Mapping[str, Any], name: str) -> list[Entry]:
+def _entries(record: Mapping[str, Any], name: str) -> list[BankEntry]:
     rows = record.get("items")
     if not isinstance(rows, list) or not rows:
         raise _damaged(name, f"items: {type(rows).__name__}", "a list of items")
-    entries: list[Entry] = []
+    entries: list[BankEntry] = []
     offset = 0
     for number, row in enumerate(rows):
         fault = _fault(row, offset, entries[-1].id if entries else "")
         if fault:
             raise _damaged(name, f"item {number + 1}: {fault}", "an item as bank build writes it")
-        entries.append(Entry(**row))
+        entries.append(BankEntry(**row))
         offset += entries[-1].size
     if record.get("hash") != bank_hash(entries):
         raise _damaged(name, f"hash {str(record.get('hash'))[:64]}", bank_hash(entries))
@@ -187,7 +187,11 @@ def _entries(record: Mapping[str, Any], name: str) -> list[Entry]:
 
 def _fault(row: Any, offset: int, before: str) -> str:
     """Return what is wrong with a row of the index, or nothing."""
-    if not isinstance(row, dict) or not set(row) <= set(Entry._fields) or set(Entry._fields) - set(row) - {"pid"}:
+    if (
+        not isinstance(row, dict)
+        or not set(row) <= set(BankEntry._fields)
+        or set(BankEntry._fields) - set(row) - {"pid"}
+    ):
         return "other keys"
     wrong = [key for key, value in row.items() if type(value) is not (int if key in _NUMBERS else str)]
     if wrong:

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import BankError, ImageError, UsageError
 from ...hashing import pixel_digest
 from ...images import EXTENSIONS, decode, decode_rgba
-from ...manifest import NOBODY
+from ...manifest import IGNORED_ROLES
 from ...paths import contained
 from ..blend import SOLID, premultiplied
 from .pool import mask_of
@@ -84,7 +84,7 @@ def from_folder(folder: Path, kind: str = BY_FOLDER) -> list[Given]:
 def training_rows(manifest: Manifest) -> pd.DataFrame:
     """Return the rows that persons may be cut from: split ``train``, junk and distractors never."""
     frame = manifest.frame
-    return frame[(frame["split"] == "train") & ~frame["role"].isin(NOBODY)]
+    return frame[(frame["split"] == "train") & ~frame["role"].isin(IGNORED_ROLES)]
 
 
 def from_manifest(manifest: Manifest, masks: Path) -> list[Given]:

@@ -12,8 +12,8 @@ from ...errors import UsageError
 from ..blend import SOLID, premultiplied, resized
 from ..recipes.keys import NOISE_BYTES, PPM, Words, below, between, noise_tape
 from ..recipes.placement import Box
-from ..recipes.recipe import Arm
-from .pool import KEPT, Pool, Source, mask_at, pixels_of
+from ..recipes.recipe import Branch
+from .pool import KEPT, Pool, PoolImage, mask_at, pixels_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -67,7 +67,7 @@ class Job(NamedTuple):
     """One occluder of one picture: what it goes into and what its choices hang on."""
 
     image: Pixels
-    arm: Arm
+    arm: Branch
     words: Words
     pool: Pool | None
     pid: int | None
@@ -173,7 +173,7 @@ def person(job: Job) -> Item:
 
 
 @lru_cache(maxsize=KEPT)
-def _person(source: Source) -> Cut:
+def _person(source: PoolImage) -> Cut:
     """Return the cut-out of a pool's picture; the last ones made are remembered, as their pictures are."""
     pixels = pixels_of(source.image_id, source.file, source.sha256)
     if not source.mask:

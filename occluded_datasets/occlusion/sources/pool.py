@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import InputError, UsageError
 from ...hashing import file_digests, merge_digests
-from ...manifest import NOBODY, Picture, read_picture
+from ...manifest import IGNORED_ROLES, ImageRef, read_image
 from ...paths import contained
 from ..blend import SOLID
 from ..recipes.keys import below
@@ -28,7 +28,7 @@ KEPT = 256
 """Decoded pictures that a process remembers."""
 
 
-class Source(NamedTuple):
+class PoolImage(NamedTuple):
     """One picture that may occlude others."""
 
     image_id: str
@@ -49,12 +49,12 @@ class Pool:
     dataset : str
         The set that the identities are of. Equal numbers never occlude each other, of whatever set: sets that are made
         of one another share them.
-    people : mapping of int to sequence of Source
+    people : mapping of int to sequence of PoolImage
         Pictures by identity.
     """
 
     dataset: str
-    people: Mapping[int, Sequence[Source]]
+    people: Mapping[int, Sequence[PoolImage]]
     pids: tuple[int, ...] = field(init=False)
     hash: str = field(init=False)
 
@@ -86,8 +86,8 @@ class Pool:
             If no row may give an occluder.
         """
         frame = manifest.frame[manifest.frame["split"] == "train"] if rows is None else rows
-        rows = frame[(frame["body"] == "full") & ~frame["role"].isin(NOBODY)]
-        people: dict[int, list[Source]] = {}
+        rows = frame[(frame["body"] == "full") & ~frame["role"].isin(IGNORED_ROLES)]
+        people: dict[int, list[PoolImage]] = {}
         names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
         cells = zip(*(rows[name] for name in names), strict=True)
         for image_id, pid, root, path, sha256, pixels in cells:
@@ -95,7 +95,7 @@ class Pool:
             if mask is None or mask.is_file():
                 place = str(contained(manifest.root(root), path))
                 said = (str(mask), file_digests(mask)[0]) if mask else ("", "")
-                source = Source(image_id, int(pid), place, sha256, pixels, *said)
+                source = PoolImage(image_id, int(pid), place, sha256, pixels, *said)
                 people.setdefault(int(pid), []).append(source)
         if len(people) < 2:
             raise UsageError(
@@ -107,7 +107,7 @@ class Pool:
         order = {pid: sorted(own, key=lambda one: (one.pixel_sha256, one.image_id)) for pid, own in people.items()}
         return cls(manifest.dataset, order)
 
-    def pick(self, person: int, picture: int, pid: int | None) -> Source:
+    def pick(self, person: int, picture: int, pid: int | None) -> PoolImage:
         """Return a picture of an identity other than `pid`, from two words: who, and which of theirs."""
         count = len(self.pids)
         own = self._place(pid)
@@ -122,7 +122,7 @@ class Pool:
             return None
         return bisect_left(self.pids, pid)
 
-    def pixels(self, source: Source) -> npt.NDArray[np.uint8]:
+    def pixels(self, source: PoolImage) -> npt.NDArray[np.uint8]:
         """Return the picture, shape (H, W, 3), checked against its hash.
 
         Raises
@@ -168,7 +168,7 @@ def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str
 
 def pixels_of(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
     """Return a picture's pixels, shape (H, W, 3), read-only, sure that its file has this sha256."""
-    pixels = read_picture(Picture(image_id, file, sha256))
+    pixels = read_image(ImageRef(image_id, file, sha256))
     pixels.flags.writeable = False
     return pixels
 

@@ -12,26 +12,26 @@ import numpy as np
 from ...errors import UsageError
 from ...hashing import pixel_digest
 from ..engine.application import Record
-from ..engine.simulator import Batch, Occluded, Simulator
+from ..engine.simulator import Occluded, OccludedBatch, Simulator
 from ..recipes.keys import PPM
 from ..recipes.recipe import Recipe
 from ..sources.occluders import Items
 from ..sources.pool import Pool
-from .visits import PICTURES, Tally
+from .visits import PICTURES, VisitCounter
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
 
-Met = tuple[int, Sequence[int]]
+Visits = tuple[int, Sequence[int]]
 """The epoch, and how often each of several pictures was met before in it."""
 
 Chance = float | Callable[[int], float] | None
 """A probability, a pure function from the epoch to one, or None for the recipe's."""
 
 
-class Counted:
+class EpochTransform:
     """A simulator with an epoch and counts in shared memory; the base of the transforms.
 
     The version of a picture hangs on the seed, its pixels, the epoch and how often it was met before within the epoch.
@@ -49,7 +49,7 @@ class Counted:
         As of `Simulator`. A picture that is in the pool itself is known by its pixels, and its identity never occludes
         it.
     capacity : int
-        As of `Tally`.
+        As of `VisitCounter`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Counted:
         bank: Items | None = None,
         capacity: int = PICTURES,
     ) -> None:
-        self._tally = Tally(capacity)
+        self._tally = VisitCounter(capacity)
         self._base = Simulator(recipe, seed, pool, bank)
         self._p = p
         self._people = {one.pixel_sha256: pid for pid, own in pool.people.items() for one in own} if pool else {}
@@ -136,8 +136,8 @@ class Counted:
         return self._simulator(epoch)(image, key, epoch, occurrence=occurrence, pid=known, person=person)
 
     def _occlude_all(
-        self, images: Pixels, keys: Sequence[str], met: Met, pids: Sequence[int | None], out: tuple[Pixels, Pixels]
-    ) -> Batch:
+        self, images: Pixels, keys: Sequence[str], met: Visits, pids: Sequence[int | None], out: tuple[Pixels, Pixels]
+    ) -> OccludedBatch:
         """Return the versions of pictures, shape (N, H, W, 3), that `Tally.meet_all` says are due."""
         epoch, occurrences = met
         known = [self._people.get(key) if pid is None else pid for key, pid in zip(keys, pids, strict=True)]

@@ -13,7 +13,7 @@ from ..recipes.placement import Box
 from ..recipes.recipe import Recipe
 from ..sources.occluders import Items
 from ..sources.pool import Pool
-from .base import Chance, Counted, record_dict
+from .base import Chance, EpochTransform, record_dict
 from .visits import PICTURES
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 
-class Transform(Counted):
+class Transform(EpochTransform):
     """Occludes a picture and flags the keypoints that are hidden; made by `transform`."""
 
     def __call__(
@@ -83,7 +83,7 @@ def transform(
     bank: Items | None = None,
     capacity: int = PICTURES,
 ) -> Transform:
-    """Return a transform ``t(image=, mask=, keypoints=, person=)``; parameters are those of `Counted`.
+    """Return a transform ``t(image=, mask=, keypoints=, person=)``; parameters are those of `EpochTransform`.
 
     It needs no PyTorch. Its versions are keyed by the picture's pixels, the epoch (``set_epoch``) and how often the
     picture was met within it, across worker processes.

@@ -22,7 +22,7 @@ PATIENCE = 60
 EPOCH, USED = 0, 1
 
 
-class Tally:
+class VisitCounter:
     """An epoch, and a count for each 64-bit key, in memory that worker processes share.
 
     Workers that are forked or spawned by `multiprocessing` count in the same table, under one lock; a plain pickle and
@@ -141,8 +141,8 @@ class Tally:
     def __reduce__(self) -> tuple[Any, ...]:
         """Share the table with a worker that is being started; else write down what it holds."""
         if get_spawning_popen() is not None:
-            return Tally, (self.capacity, self._shared)
-        return Tally, (self.capacity,), self.state()
+            return VisitCounter, (self.capacity, self._shared)
+        return VisitCounter, (self.capacity,), self.state()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.load(**state)

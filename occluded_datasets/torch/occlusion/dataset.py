@@ -10,10 +10,10 @@ import numpy as np
 
 from ...errors import UnknownNameError, UsageError
 from ...hashing import pixel_digest
-from ...occlusion import Batch, Pool, Recipe
+from ...occlusion import OccludedBatch, Pool, Recipe
 from ...occlusion.recipes.keys import PPM
 from ...occlusion.sources.occluders import Items
-from ...occlusion.training.base import Chance, Counted, Met, record_dict
+from ...occlusion.training.base import Chance, EpochTransform, Visits, record_dict
 from ..buffers import Buffers
 from ..held import require_labels, require_one_numbering
 from ..images import opened
@@ -27,7 +27,7 @@ VIEWS = ("clean", "occluded", "mask")
 HELP = "see docs/tasks/occlude-in-training.md"
 
 
-class OccludedDataset(Counted):
+class OccludedDataset(EpochTransform):
     """A dataset whose samples have occluded views beside them; made by `occlude`."""
 
     def __init__(
@@ -81,11 +81,11 @@ class OccludedDataset(Counted):
             sample = self._put(sample, extra[self._into])
         return _appended(sample, {**extra, "fraction": done.record.realised / PPM, "record": record_dict(done.record)})
 
-    def meet(self, indices: Sequence[int]) -> Met:
+    def meet(self, indices: Sequence[int]) -> Visits:
         """Count a visit of each index, and return the epoch and how often each was visited before in it."""
         return self._tally.meet_all(map(self._counted, indices))
 
-    def occluded(self, pixels: Pixels, indices: Sequence[int], met: Met) -> Batch:
+    def occluded(self, pixels: Pixels, indices: Sequence[int], met: Visits) -> OccludedBatch:
         """Return the pictures at `indices`, whose pixels are given, shape (N, H, W, 3), as those visits show them.
 
         They and their masks lie in memory that is used again once nobody holds it; where no clean view is asked for,

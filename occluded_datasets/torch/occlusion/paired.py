@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import InputError, UsageError
 from ...occlusion import Pool, Recipe
 from ...occlusion.sources.occluders import Items
-from ...occlusion.training.base import Chance, Met, record_dict
+from ...occlusion.training.base import Chance, Visits, record_dict
 from ..datasets import ReidDataset, require_torch, whole_indices
 from ..rows import HELP, Digests
 from .dataset import VIEWS, occlude
@@ -110,11 +110,11 @@ class PairedOcclusionDataset:
         """Whether `batch` makes a batch as a whole."""
         return self.train.batched and not self._transform
 
-    def meet(self, indices: Sequence[int]) -> Met:
+    def meet(self, indices: Sequence[int]) -> Visits:
         """Count a visit of each index: `batch` makes what these visits show, whoever calls it, and when."""
         return self._pairs.meet(whole_indices(indices, len(self)))
 
-    def batch(self, indices: Sequence[int], met: Met | None = None) -> Any:
+    def batch(self, indices: Sequence[int], met: Visits | None = None) -> Any:
         """Return a batch: the same as collating the samples, pictures channels last in memory.
 
         Parameters

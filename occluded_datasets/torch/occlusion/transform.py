@@ -9,12 +9,12 @@ from typing import Any
 from ...errors import UsageError
 from ...occlusion import Pool, Recipe
 from ...occlusion.sources.occluders import Items
-from ...occlusion.training.base import Chance, Counted
+from ...occlusion.training.base import Chance, EpochTransform
 from ...occlusion.training.visits import PICTURES
 from ..images import EXPECTED, NEXT, has_shapes, opened, pictures, replaced, type_of
 
 
-class Occlude(Counted):
+class Occlude(EpochTransform):
     """A transform that occludes the picture it is given, and gives back its type.
 
     It takes an RGB picture of PIL, a uint8 array (H, W, 3), or a uint8 tensor or ``tv_tensors.Image`` (3, H, W); or a
