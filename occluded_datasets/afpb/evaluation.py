@@ -1,4 +1,4 @@
-"""Features of a run and their score, with what the occlusion head says and whom training and test share."""
+"""Features of a run and their score, with what the occlusion head says and which identities training and test share."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from occluded_datasets.afpb.runs import CHECKPOINT, MODEL, Run, open_run, read_s
 from occluded_datasets.afpb.training import train  # noqa: E402
 from occluded_datasets.errors import InputError, UsageError  # noqa: E402
 from occluded_datasets.evaluation import compare  # noqa: E402
+from occluded_datasets.hashing import file_digests  # noqa: E402
 from occluded_datasets.manifest import Manifest, read  # noqa: E402
 from occluded_datasets.occlusion import Recipe, simulate  # noqa: E402
 
@@ -119,11 +120,12 @@ def test_other_inputs_are_refused(made: Small, fewer: Small, kept: tuple[Path, C
 
 
 def other_pixels(store: Path, out: Path) -> Path:
-    """Return a copy of a store whose index vouches for other pixels in one place."""
+    """Return a copy of a store whose header and index vouch for other pixels."""
     shutil.copytree(store, out)
     index = np.load(out / "index.npy")
     index["stored_sha256"][:, 0] ^= 1
     np.save(out / "index.npy", index)
+    edited(out / "store.json", index_sha256=file_digests(out / "index.npy")[0])
     return out
 
 
