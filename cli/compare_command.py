@@ -52,7 +52,7 @@ def _print(result: Comparison) -> None:
     for reason in result.reasons:
         say(f"  {reason}")
     for model in result.models:
-        say(f"  model: {model}")
+        say(f"  {model}")
     for name in ("map", "rank_1") if result.difference else ():
         found = (result.difference or {})[name]
         low, high = found["interval"]

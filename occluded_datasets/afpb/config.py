@@ -142,7 +142,7 @@ class Config:
     def recipe(self) -> Recipe | None:
         """Return the recipe of the second view; None where nothing is put in front.
 
-        A file is read once: whoever asks this config again is told the same.
+        A file is read once, so this config gives the same recipe whenever it is asked.
 
         Raises
         ------

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from ..store import Store
+
 HIDDEN_BODIES = ("occluded", "partial")
 
 
@@ -104,7 +106,7 @@ class Batches:
         Which knows where their pictures are.
     config : Config
         What is made of them.
-    store : path
+    store : Store or path
         A packed store of the manifest at the config's size.
     device : torch.device
         Where batches go.
@@ -116,7 +118,7 @@ class Batches:
     """
 
     def __init__(
-        self, rows: pd.DataFrame, manifest: Manifest, config: Config, store: str | os.PathLike[str], device: Any
+        self, rows: pd.DataFrame, manifest: Manifest, config: Config, store: Store | str | os.PathLike[str], device: Any
     ) -> None:
         self.config, self.device = config, device
         self.train = ReidDataset(rows, store=store, size=config.size, manifest=manifest)

@@ -1,4 +1,4 @@
-"""Features of a run and their score, with what the occlusion head says and whom training and test share."""
+"""Features of a run and their score, with what the occlusion head says and which identities training and test share."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def evaluate_run(
     rows = tested_rows(manifest, chosen)
     shared_identities(run.seen, manifest, rows)  # an error before the images are described, and not after
     found, facts = described or extract_features(run, manifest, rows, progress), run.facts()
-    require_inputs({"model": found.model}, {"model": facts["sha256"]}, "described", "describe(run, manifest, rows)")
+    require_inputs({"model": found.model}, {"model": facts["sha256"]}, "described", "extract_features(run, manifest, rows)")
     given = {name: found.features[name] for name in rows["image_id"]}
     score = evaluate(manifest, chosen, given, declare=declaration(run), model=facts, seen=run.seen, bootstrap=bootstrap)
     return Evaluated(score, occlusion_auroc(run, rows, found.hidden))

@@ -56,7 +56,7 @@ def inputs_of(
     recipe = config.recipe()
     kinds = recipe.kinds if recipe else frozenset()
     return {
-        **plain(config, recipe.id if recipe else "", weights.sha256),
+        **config_values(config, recipe.id if recipe else "", weights.sha256),
         "precision": precision(config, place.device),
         "dataset": manifest.dataset,
         "training_rows": rows_fingerprint(rows),
@@ -68,7 +68,7 @@ def inputs_of(
     }
 
 
-def plain(config: Config, recipe: str, weights: str) -> dict[str, Any]:
+def config_values(config: Config, recipe: str, weights: str) -> dict[str, Any]:
     """Return a config's values with its files by what they hold: the recipe's id, the sha256 of the weights."""
     return {**asdict(config), "occlusion": recipe or config.occlusion, "weights": weights or NONE}
 
@@ -113,7 +113,7 @@ def require_inputs(kept: Mapping[str, Any] | None, own: Mapping[str, Any], where
     occluded_datasets.errors.UsageError: runs/a was made of other inputs. lr 0.1 there, 0.2 here. Next: another --out
     """
     differing = [
-        f"{name} {short(kept.get(name))} there, {short(value)} here"
+        f"{name} {shown_value(kept.get(name))} there, {shown_value(value)} here"
         for name, value in own.items()
         if kept is not None and kept.get(name) != value
     ]
@@ -121,7 +121,7 @@ def require_inputs(kept: Mapping[str, Any] | None, own: Mapping[str, Any], where
         raise UsageError(f"{where} was made of other inputs.", f"{'; '.join(differing)}.", again)
 
 
-def short(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """Return a value as a message shows it: of a digest its first 16 digits."""
     if value in {None, ""}:
         return "none"

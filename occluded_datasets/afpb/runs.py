@@ -18,7 +18,7 @@ from ..files import storage_errors, write_atomic
 from ..people import joined_identities, unknown
 from .backbones import IMAGENET, NONE, state_sha256
 from .config import Config
-from .inputs import ANEW, plain, require_inputs
+from .inputs import ANEW, config_values, require_inputs
 from .model import Afpb, build
 
 CONFIG, RECORD, MODEL, CHECKPOINT, LOG, LABELS = (
@@ -72,7 +72,7 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """Return what a score record says of the model: its digest, backbone, config by value, start and processes."""
         inputs = self.record.get("inputs", {})
-        config = plain(self.config, self.record["recipe"] or "", self.record["weights"]["sha256"])
+        config = config_values(self.config, self.record["recipe"] or "", self.record["weights"]["sha256"])
         config["precision"] = inputs.get("precision", config["precision"])
         config["start"] = NONE if self.record["start"] is None else inputs.get("start", "unknown")
         config["processes"] = self.record["machine"]["processes"]

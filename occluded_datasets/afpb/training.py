@@ -107,9 +107,9 @@ def train(
         own = inputs_of(manifest, rows, config, weights, first.sha256() if first else "", place)
         kept = kept_inputs(folder, config, resume=resume)
         require_inputs(kept, own, f"{folder}: the run")
-        read = _store(manifest, folder, config, store, place)
-        batches = Batches(rows, manifest, config, read, place.device)
-        own["stored_pixels"] = stored_pixels(Store.open(read), rows)
+        opened = Store.open(_store(manifest, folder, config, store, place))
+        batches = Batches(rows, manifest, config, opened, place.device)
+        own["stored_pixels"] = stored_pixels(opened, rows)
         require_inputs(kept, own, f"{folder}: the run")
         place.wait()  # every process has looked at what is there before the first one writes
         if (folder / RECORD).is_file():

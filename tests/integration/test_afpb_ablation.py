@@ -170,6 +170,6 @@ def test_a_score_of_another_model_or_test_is_not_set_beside_others(
     shutil.rmtree(mixed.folder)
     shutil.copytree(done.folder, mixed.folder)
     found = evaluate_run(open_run(mixed.folder / "afpb-0"), fewer.manifest, "afpb-nshot-1", bootstrap=10)
-    found.score.write(mixed.folder / "afpb-0" / "partial-reid-afpb-nshot-1.json")
+    found.score.write(mixed.folder / "afpb-0" / "partial-reid-afpb-nshot-1.json", replace=True)
     with pytest.raises(UsageError, match=r"Runs of different test rows.*in afpb-0; [0-9a-f]{16} in baseline-0"):
         outcome(mixed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -21,8 +22,10 @@ from occluded_datasets.afpb.runs import CHECKPOINT, MODEL, Run, open_run, read_s
 from occluded_datasets.afpb.training import train  # noqa: E402
 from occluded_datasets.errors import InputError, UsageError  # noqa: E402
 from occluded_datasets.evaluation import compare  # noqa: E402
+from occluded_datasets.hashing import file_digests  # noqa: E402
 from occluded_datasets.manifest import Manifest, read  # noqa: E402
 from occluded_datasets.occlusion import Recipe, simulate  # noqa: E402
+from occluded_datasets.store.layout import header_digest  # noqa: E402
 
 SHORT = Config.of({"max_steps": 4}, CONFIG)
 OTHER = r"was made of other inputs\. .*"
@@ -119,11 +122,15 @@ def test_other_inputs_are_refused(made: Small, fewer: Small, kept: tuple[Path, C
 
 
 def other_pixels(store: Path, out: Path) -> Path:
-    """Return a copy of a store whose index vouches for other pixels in one place."""
+    """Return a copy of a store with other pixels, which its header and index vouch for."""
     shutil.copytree(store, out)
-    index = np.load(out / "index.npy")
-    index["stored_sha256"][:, 0] ^= 1
+    pixels, index = np.load(out / "pixels.npy") ^ 1, np.load(out / "index.npy")
+    for row, one in zip(index, pixels, strict=True):
+        row["stored_sha256"] = np.frombuffer(hashlib.sha256(one.tobytes()).digest(), np.uint8)
+    np.save(out / "pixels.npy", pixels)
     np.save(out / "index.npy", index)
+    header = {**json.loads((out / "store.json").read_text()), "index_sha256": file_digests(out / "index.npy")[0]}
+    edited(out / "store.json", **{**header, "header_sha256": header_digest(header)})
     return out
 
 

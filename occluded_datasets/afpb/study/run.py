@@ -25,7 +25,7 @@ from ..backbones import origin
 from ..config import CLEAN_VIEW, ONE_VIEW, Config
 from ..data import HIDDEN_BODIES, training_rows
 from ..evaluation import ExtractedFeatures, evaluate_run, extract_features, tested_rows
-from ..inputs import images_sha256, inputs_of, require_inputs, short
+from ..inputs import images_sha256, inputs_of, require_inputs, shown_value
 from ..runs import RECORD, Run, kept_inputs, open_run, write_json
 from ..training import packed, train
 from .arms import HELP, arms_of
@@ -220,7 +220,7 @@ def require_one(found: Mapping[str, str], what: str) -> None:
     for name, value in found.items():
         kinds.setdefault(value, []).append(name)
     if len(kinds) > 1:
-        said = "; ".join(f"{short(value)} in {', '.join(names)}" for value, names in kinds.items())
+        said = "; ".join(f"{shown_value(value)} in {', '.join(names)}" for value, names in kinds.items())
         raise UsageError(
             f"Runs of different {what} cannot be compared.", f"Expected one in all runs, found {said}.",
             "an ablation of its own for each, in another --out",
