@@ -205,7 +205,7 @@ def make(
         source, Path(out), benchmark.families, selection, SetOccluders(pool), options, name=benchmark.name,
         replace=replace_other, workers=workers, executor=executor, progress=progress,
     )  # fmt: skip
-    rows = rows_of(done)
+    rows = benchmark_rows(done)
     found = cell_ids(benchmark, parent_of(benchmark, source), rows)
     published = {name: one for name, one in benchmark.cells.items() if one != UNVERIFIED}
     if not published:
@@ -221,7 +221,7 @@ def parent_of(benchmark: Benchmark, source: Manifest) -> str:
     return fingerprint(from_frame(source.frame[source.frame["split"] == "train"]))
 
 
-def rows_of(done: Simulated) -> list[dict[str, str]]:
+def benchmark_rows(done: Simulated) -> list[dict[str, str]]:
     """Return what identifies each occluded picture of a set, by level and source picture."""
     from .manifest import read
 
@@ -256,7 +256,7 @@ def published_rows(benchmark: Benchmark) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def rows_text(rows: Sequence[Mapping[str, str]]) -> str:
+def benchmark_rows_text(rows: Sequence[Mapping[str, str]]) -> str:
     """Return rows as the CSV file that ships."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, ROW, lineterminator="\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
-from .options import config_of, config_options, require_torch
+from .options import config_of, config_options, require_pytorch
 
 if TYPE_CHECKING:
     from ...afpb.study.run import Test
@@ -87,7 +87,7 @@ def command(
     """
     if not protocols and levels is None:
         raise click.UsageError("--protocol or --levels: expected at least one, found neither: nothing would be scored")
-    require_torch()
+    require_pytorch()
     config = config_of(config_file, size, {**parameters, "occlusion": occlusion})
     from ...afpb.study.outcome import write_outcome
     from ...afpb.study.run import AblationPlan, Test, ablate

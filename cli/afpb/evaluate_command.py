@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
-from .options import require_torch
+from .options import require_pytorch
 
 
 @click.command("evaluate")
@@ -40,7 +40,7 @@ def command(
       occreid-afpb evaluate runs/a data/partial-reid/manifest.csv --protocol transfer-all-occluded-probe \\
         --out score.json
     """
-    require_torch()
+    require_pytorch()
     from ...afpb.evaluation import evaluate_run
     from ...afpb.runs import open_run
     from ...evaluation.record.score import require_place

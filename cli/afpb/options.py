@@ -60,7 +60,7 @@ def _words(docstring: str) -> dict[str, str]:
     return found
 
 
-def require_torch() -> None:
+def require_pytorch() -> None:
     """Say at once what is missing, before anything is read."""
     from ...torch.datasets import require_torch as required
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
-from .options import require_torch
+from .options import require_pytorch
 
 RUN = click.Path(file_okay=False, path_type=Path)
 
@@ -61,7 +61,7 @@ def command(
       occreid-afpb saliency runs/afpb data/partial-reid/manifest.csv --out figs
       occreid-afpb saliency runs/afpb occ/manifest.csv --against runs/baseline --bodies masks --out figs
     """
-    require_torch()
+    require_pytorch()
     from ...afpb.runs import open_run
     from ...afpb.saliency.maps import Way
     from ...afpb.saliency.run import lines, saliency

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
-from .options import config_of, config_options, require_torch
+from .options import config_of, config_options, require_pytorch
 
 
 @click.command("train")
@@ -57,7 +57,7 @@ def command(
       occreid-afpb train --train data/partial-reid/manifest.csv --train-protocol afpb-nshot-1 --out runs/b \\
         --backbone resnet18 --weights none --epochs 20
     """
-    require_torch()
+    require_pytorch()
     config = config_of(config_file, size, parameters)
     from ...afpb.ranks import keep_memory
     from ...afpb.training import train

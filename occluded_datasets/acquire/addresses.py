@@ -79,7 +79,7 @@ def shown(url: str) -> str:
     return ascii(text)[1:-1][:200]
 
 
-def joined(base: str, place: str) -> str:
+def redirect_target(base: str, place: str) -> str:
     """Return where a redirect from `base` to `place` leads."""
     try:
         return urljoin(base, place)

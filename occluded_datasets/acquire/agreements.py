@@ -118,7 +118,7 @@ def _brief(one: Agreement) -> Mapping[str, str]:
     return {name: value for name, value in asdict(one).items() if name not in ("dataset", "kind")}
 
 
-def require(
+def require_agreement(
     facts: Dataset, root: Path, accepted: Collection[str] = (), ask: Ask | None = None, again: str = ""
 ) -> dict[str, Agreement]:
     """Return the agreements to every text of a set, asking for those that are missing.

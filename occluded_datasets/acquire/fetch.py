@@ -17,7 +17,7 @@ from ..files import exclusive, storage_errors, sync_folder
 from ..hashing import CHUNK
 from ..paths import contained, data_root
 from .addresses import Rules, check_url, shown
-from .agreements import PARENT, TERMS, Ask, require
+from .agreements import PARENT, TERMS, Ask, require_agreement
 from .download import Download, PartialFile, Progress
 from .pins import CheckedFile, check_download, is_pinned, read_seen, record_path, write_seen
 from .transfer import Budget, BudgetError, Policy
@@ -128,7 +128,7 @@ def fetch(
         if offline:
             raise _missing(facts, target, again)
     accepted = [kind for kind, given in ((TERMS, accept_terms), (PARENT, accept_withdrawn_parent)) if given]
-    require(facts, place, accepted, ask, again)
+    require_agreement(facts, place, accepted, ask, again)
     tell = progress or (lambda stage, done, total: None)
     policy = policy or (Policy() if file is None else Policy(max_bytes=LIST_BYTES))
     run = _Fetch(facts, source, target, policy, tell, again, here)

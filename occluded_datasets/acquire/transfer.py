@@ -13,7 +13,7 @@ from typing import Any
 from .._version import __version__
 from ..errors import FetchError
 from ..hashing import CHUNK
-from .addresses import Rules, check_url, joined, shown
+from .addresses import Rules, check_url, redirect_target, shown
 
 _MOVED = (301, 302, 303, 307, 308)
 _BUSY = (429, 500, 502, 503, 504)
@@ -220,7 +220,7 @@ def ask(
         opened.close()  # no connection is used twice
         if len(hops) > policy.hops:
             raise FetchError(f"{shown(url)}: more than {policy.hops} redirects.", "Expected the file by then.")
-        hops.append(joined(hops[-1], place))
+        hops.append(redirect_target(hops[-1], place))
 
 
 @contextmanager

@@ -123,7 +123,9 @@ def evaluate_run(
     rows = tested_rows(manifest, chosen)
     shared_identities(run.seen, manifest, rows)  # an error before the images are described, and not after
     found, facts = described or extract_features(run, manifest, rows, progress), run.facts()
-    require_inputs({"model": found.model}, {"model": facts["sha256"]}, "described", "extract_features(run, manifest, rows)")
+    require_inputs(
+        {"model": found.model}, {"model": facts["sha256"]}, "described", "extract_features(run, manifest, rows)"
+    )
     given = {name: found.features[name] for name in rows["image_id"]}
     score = evaluate(manifest, chosen, given, declare=declaration(run), model=facts, seen=run.seen, bootstrap=bootstrap)
     return Evaluated(score, occlusion_auroc(run, rows, found.hidden))

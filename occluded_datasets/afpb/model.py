@@ -84,7 +84,7 @@ class BuiltModel(NamedTuple):
     sha256: str
 
 
-def build(config: Config, classes: int) -> BuiltModel:
+def build_model(config: Config, classes: int) -> BuiltModel:
     """Return the model of a config for `classes` identities; the same seed gives the same weights."""
     word = int.from_bytes(key(config.seed, "weights", 0, config.backbone)[:7], "big")
     with torch.random.fork_rng(devices=[]):

@@ -48,7 +48,7 @@ def keep_memory() -> bool:
 
 
 @contextmanager
-def joined() -> Iterator[ProcessPlace]:
+def join_processes() -> Iterator[ProcessPlace]:
     """Join the processes that ``torchrun`` started, for the block; by itself a process is the first of one."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     gpu = torch.cuda.is_available()

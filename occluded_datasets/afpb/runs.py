@@ -19,7 +19,7 @@ from ..people import joined_identities, unknown
 from .backbones import IMAGENET, NONE, state_sha256
 from .config import Config
 from .inputs import ANEW, config_values, require_inputs
-from .model import Afpb, build
+from .model import Afpb, build_model
 
 CONFIG, RECORD, MODEL, CHECKPOINT, LOG, LABELS = (
     "config.json", "run.json", "model.pt", "checkpoint.pt", "log.csv", "label_map.json",
@@ -87,7 +87,7 @@ class Run:
 
 def empty(config: Config, classes: int) -> Afpb:
     """Return a model of the config whose weights are about to be replaced."""
-    return build(Config.of({"weights": "none"}, config), classes).model
+    return build_model(Config.of({"weights": "none"}, config), classes).model
 
 
 def open_run(folder: str | os.PathLike[str]) -> Run:

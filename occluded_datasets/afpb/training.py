@@ -30,8 +30,8 @@ from .data import Batch, Batches, precision, require_identities, rows_fingerprin
 from .inputs import ANEW, inputs_of, require_inputs, stored_pixels
 from .log import PARTS, Log
 from .losses import Losses, identity_loss, occlusion_loss, triplet_loss
-from .model import ModelOutput, build
-from .ranks import ProcessPlace, joined
+from .model import ModelOutput, build_model
+from .ranks import ProcessPlace, join_processes
 from .runs import (
     CHECKPOINT,
     CONFIG,
@@ -103,7 +103,7 @@ def train(
     folder, rows = Path(out), training_rows(manifest, config)
     first = None if start is None else open_run(start)
     weights = origin(config.backbone, config.weights)
-    with joined() as place, place.alone(folder):
+    with join_processes() as place, place.alone(folder):
         own = inputs_of(manifest, rows, config, weights, first.sha256() if first else "", place)
         kept = kept_inputs(folder, config, resume=resume)
         require_inputs(kept, own, f"{folder}: the run")
@@ -152,7 +152,7 @@ class Trainer:
         self.folder, self.config, self.batches, self.place, self.every = folder, config, batches, place, every
         self.basis = basis
         classes = require_identities(batches)
-        self.made = build(config, classes)
+        self.made = build_model(config, classes)
         self.model = self.made.model.to(place.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.per_epoch = len(batches)

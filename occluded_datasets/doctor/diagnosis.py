@@ -18,10 +18,10 @@ from ..files import storage_errors
 from ..layouts import is_picture
 from ..manifest import placed, read, read_header
 from ..paths import data_root
-from .findings import Case, changes, excerpt, look_inside, notes, pinned, summed, unread, wrong
+from .findings import Case, changes, excerpt, look_inside, notes, pointed_set, summed, unread, wrong
 from .fixes import KINDS, Finding, Likely, best_top, likely, mend, named_by, readings
-from .inspect import HEAD, Listing, listing
-from .paths import above, built_around, far_below, levels_too_deep, nearest, own_name, table_at
+from .inspect import HEAD, Listing, list_names
+from .paths import above, built_around, far_below, find_table, levels_too_deep, nearest_path, own_name
 
 STAGING = ".building"  # as prepare.workspace calls the folder of a build at work
 MOST_PATTERNS = 40
@@ -127,7 +127,7 @@ class _Doctor:
             whole = self._elsewhere(above(path, levels), "too-deep", f"{path} is a part of the set; the whole is")
             if whole.dataset:
                 return whole
-        found = listing(path, self.password)
+        found = list_names(path, self.password)
         best = likely(found.names, [own_name(path), own_name(above(path, 1))])
         return self._no_set(path, found) if best is None else self._set(path, found, best)
 
@@ -138,7 +138,7 @@ class _Doctor:
         return replace(other, path=str(self.path), findings=findings, ok=False)
 
     def _missing(self, path: Path) -> Diagnosis:
-        near = nearest(path)
+        near = nearest_path(path)
         if near is None:
             return self.unknown(path, "missing", [Finding("missing", f"there is no {path}")])
         other = self._elsewhere(near, "missing", f"there is no {path}; looked at the nearest name instead,")
@@ -169,12 +169,12 @@ class _Doctor:
         """Return the diagnosis of what a build made or was making: a manifest, its folder, a data root; else None."""
         if (path / STAGING).is_dir() and not (path / "manifest.json").exists():
             return self._unfinished(path)
-        table = table_at(path)
+        table = find_table(path)
         if table is not None:
             return self._built(path, table)
         if not path.is_dir():
             return None
-        built = [entry for entry in sorted(path.iterdir()) if entry.name in ids() and table_at(entry)]
+        built = [entry for entry in sorted(path.iterdir()) if entry.name in ids() and find_table(entry)]
         return self._data_root(path, built) if built else None
 
     def _unfinished(self, path: Path) -> Diagnosis:
@@ -200,7 +200,7 @@ class _Doctor:
         code = next((code for sign, code in _SIGNS if text.startswith(sign)), "not-an-archive")
         said = excerpt(text, code)
         finding = Finding(code if head else "empty-file", f"the file is {looks_like(head)}{said}")
-        return self.unknown(path, "other", [finding], pinned(text) if code == "lfs-pointer" else "")
+        return self.unknown(path, "other", [finding], pointed_set(text) if code == "lfs-pointer" else "")
 
     def _no_set(self, path: Path, found: Listing) -> Diagnosis:
         """Return the diagnosis of a folder or archive whose names are of no catalogued set."""

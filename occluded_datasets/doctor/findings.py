@@ -67,9 +67,9 @@ def look_inside(
     """Return what the files hold; nothing where the archive cannot be read through."""
     if any(one.code in UNLISTED for one in found.troubles):
         return Contents((), {}, {}, 0)
-    published = {name.lower(): name for name, _ in dataset.lists}
+    listed = {name.lower(): name for name, _ in dataset.lists}
     lists = {name: name.rsplit("/", 1)[-1].lower() for name in found.names}
-    held = {name: published[basename] for name, basename in lists.items() if basename in published}
+    held = {name: listed[basename] for name, basename in lists.items() if basename in listed}
     held |= {name: README for name in found.names if is_readme(name)}
     return contents(path, found, pictures, held, password)
 
@@ -127,18 +127,18 @@ def notes(case: Case) -> list[Finding]:
         notes.append(
             ("sampled", f"every file was read; {case.inside.decoded:,} of {case.placed:,} pictures were decoded")
         )
-    if found.kind != "folder" and published(path, case.dataset):
+    if found.kind != "folder" and has_published_hash(path, case.dataset):
         notes.append(("as-published", "byte for byte the archive that was published"))
     return [Finding(code, text, note=True) for code, text in notes]
 
 
-def published(path: Path, dataset: Dataset) -> bool:
+def has_published_hash(path: Path, dataset: Dataset) -> bool:
     """Whether an archive has a hash that is known of the published one."""
     pins = {pin for source in dataset.sources for pin in (source.sha256, source.git_blob) if pin}
     return bool(pins) and not pins.isdisjoint(file_digests(path))
 
 
-def pinned(pointer: bytes) -> str:
+def pointed_set(pointer: bytes) -> str:
     """Return the id of the set whose archive a Git LFS pointer stands for, by its sha256; empty if it is none."""
     text = pointer.decode("utf-8", "replace")
     sets = (one for one in map(get, ids()) for source in one.sources if source.sha256 and source.sha256 in text)

@@ -67,7 +67,7 @@ class Contents:
     decoded: int
 
 
-def listing(path: Path, password: bytes | None = None) -> Listing:
+def list_names(path: Path, password: bytes | None = None) -> Listing:
     """Return the names in an archive or folder, judged as `occluded_datasets.acquire.unpack` judges them.
 
     Raises

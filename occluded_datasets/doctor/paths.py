@@ -61,7 +61,7 @@ def far_below(path: Path, names: Iterable[str]) -> Path | None:
     return None
 
 
-def nearest(path: Path) -> Path | None:
+def nearest_path(path: Path) -> Path | None:
     """Return the existing path whose spelling is nearest to `path`, or None.
 
     Each missing folder or file on the way is taken for the closest name that is there.
@@ -80,7 +80,7 @@ def nearest(path: Path) -> Path | None:
     return place
 
 
-def table_at(path: Path) -> Path | None:
+def find_table(path: Path) -> Path | None:
     """Return the manifest table that `path` is, stands beside as its header, or holds as a built folder; else None."""
     if path.is_dir():
         return path / "manifest.csv" if (path / "manifest.csv").is_file() else None

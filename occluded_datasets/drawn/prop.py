@@ -86,7 +86,7 @@ def lit(image: Image, gain: Floats) -> None:
     image[:, :, :3] = np.minimum(colours.astype(np.uint8), image[:, :, 3:])
 
 
-def rounded(image: Image, left: int, right: int, light: float = -0.25) -> None:
+def shade_cylinder(image: Image, left: int, right: int, light: float = -0.25) -> None:
     """Shade the columns `left` to `right` as an upright cylinder."""
     u = np.linspace(-1, 1, max(2, right - left), dtype=np.float32)
     gain = 0.5 + 0.62 * np.sqrt(np.clip(1 - (u - light) ** 2 / (1 + abs(light)) ** 2, 0, 1))

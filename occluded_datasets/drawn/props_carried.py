@@ -9,7 +9,7 @@ import numpy as np
 
 from .dice import Dice
 from .paint import Colour, Image, between, jitter, scaled
-from .prop import Points, Sprite, line, lit, poly, rect, rough, rounded, sheet
+from .prop import Points, Sprite, line, lit, poly, rect, rough, shade_cylinder, sheet
 
 _CLOTHS: tuple[Colour, ...] = (
     (40, 40, 48),
@@ -121,7 +121,7 @@ def backpack(rng: Dice) -> Sprite:
     for x in (110, 250):
         line(image, ((x, 160), (x, 268)), scaled(tone, 0.7), 8)
     rough(image, rng, 0.2, (90, 60))
-    rounded(image, 20, 340)
+    shade_cylinder(image, 20, 340)
     return Sprite((image,), 0.3, "walk")
 
 
@@ -177,5 +177,5 @@ def trolley_case(rng: Dice) -> Sprite:
     for x in (70, 260):
         cv2.circle(image, (x, 618), 20, (26, 26, 28, 255), -1)
     rough(image, rng, 0.15, (80, 80))
-    rounded(image, 20, 310)
+    shade_cylinder(image, 20, 310)
     return Sprite((image,), 0.55, "bottom")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .dice import Dice
 from .paint import Colour, between, clouds, jitter, scaled
-from .prop import Sprite, lit, poly, rect, rough, rounded, sheet
+from .prop import Sprite, lit, poly, rect, rough, shade_cylinder, sheet
 
 PAINTS: tuple[Colour, ...] = (
     (196, 200, 204),
@@ -137,7 +137,7 @@ def litter_bin(rng: Dice) -> Sprite:
     for x in (60, 232):
         rect(image, (x, 86, 7, 300), scaled(tone, 0.75))
     rough(image, rng, 0.16, (70, 50))
-    rounded(image, 10, 290)
+    shade_cylinder(image, 10, 290)
     return Sprite((image,), 0.74, "bottom")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .dice import Dice
 from .paint import Colour, Image, between, jitter, scaled
-from .prop import Points, Sprite, line, lit, poly, rect, rough, rounded, sheet
+from .prop import Points, Sprite, line, lit, poly, rect, rough, shade_cylinder, sheet
 from .props_low import PAINTS
 from .props_tall import foliage
 
@@ -157,7 +157,7 @@ def lamp_post(rng: Dice) -> Sprite:
     for _ in range(int(rng.integers(4))):
         rect(image, (46, between(rng, 180, 440), 26, between(rng, 24, 46)), jitter(rng, (200, 180, 140), 70))
     rough(image, rng, 0.14, (90, 40))
-    rounded(image, 28, 92)
+    shade_cylinder(image, 28, 92)
     return Sprite((image,), 1.3, "side")
 
 
@@ -172,7 +172,7 @@ def bollard(rng: Dice) -> Sprite:
         rect(image, (27, y, 96, 32), band)
     rect(image, (16, 394, 118, 36), scaled(tone, 0.72))
     rough(image, rng, 0.14, (60, 60))
-    rounded(image, 20, 130)
+    shade_cylinder(image, 20, 130)
     return Sprite((image,), 0.56, "bottom")
 
 

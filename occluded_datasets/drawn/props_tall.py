@@ -7,7 +7,7 @@ import numpy as np
 
 from .dice import Dice
 from .paint import Colour, Image, clouds, jitter, scaled
-from .prop import Sprite, lit, poly, rect, rough, rounded, sheet
+from .prop import Sprite, lit, poly, rect, rough, shade_cylinder, sheet
 
 
 def foliage(image: Image, rng: Dice, count: int, green: Colour, reach: float) -> None:
@@ -47,7 +47,7 @@ def planter(rng: Dice) -> Sprite:
     rect(image, (30, 256, 360, 8), scaled(stone, 0.6))
     low = image[226:]
     rough(low, rng, 0.16, (20, 26))
-    rounded(low, 14, 406)
+    shade_cylinder(low, 14, 406)
     return Sprite((image,), 0.8, "bottom")
 
 
@@ -62,7 +62,7 @@ def trunk(rng: Dice) -> Sprite:
     edge += [(float(100 + s + h), float(y)) for y, s, h in zip(rows[::-1], sway[::-1], half[::-1], strict=True)]
     poly(image, edge, bark)
     lit(image, 1 + clouds(rng, 720, 200, (120, 13), 3) * np.float32(0.42))
-    rounded(image, 30, 170)
+    shade_cylinder(image, 30, 170)
     return Sprite((image,), 1.25, "side")
 
 
@@ -84,7 +84,7 @@ def pillar(rng: Dice) -> Sprite:
             rect(image, (54, 206 + 22 * k, 80 if k % 2 else 56, 8), scaled(paper, 0.5))
     rect(image, (0, 662, 190, 58), scaled(tone, 0.82))
     rough(image, rng, 0.13, (90, 60))
-    rounded(image, 8, 182)
+    shade_cylinder(image, 8, 182)
     return Sprite((image,), 1.25, "side")
 
 
@@ -92,7 +92,7 @@ def sign(rng: Dice) -> Sprite:
     """Paint a traffic sign or a plate on a pole."""
     image = sheet(rng, 300, 720)
     rect(image, (136, 60, 28, 660), (140, 142, 146))
-    rounded(image, 136, 164)
+    shade_cylinder(image, 136, 164)
     kind = int(rng.integers(3))
     if kind == 0:
         for radius, tone in ((140, (236, 236, 232)), (134, (186, 32, 36)), (100, (238, 238, 234))):

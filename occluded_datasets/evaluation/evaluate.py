@@ -28,12 +28,12 @@ from .scoring.statistics import (
     buckets,
     by_split,
     camera_pairs,
-    fixed,
     interval,
     intervals,
     named_values,
     occluded,
     score_table,
+    six_decimals,
 )
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _chance(outcome: Outcome, values: Array, pid: Array, bootstrap: int, seed: i
     draws = [outcome.chance[outcome.draw == draw].mean(axis=0) for draw in np.unique(outcome.draw)]
     level = np.mean(draws, axis=0)
     low = interval(values[:, :1], pid, bootstrap or 200, seed)[0, 0]
-    return {"map": fixed(level[0]), "rank_1": fixed(level[1]), "above": bool(low > level[0])}
+    return {"map": six_decimals(level[0]), "rank_1": six_decimals(level[1]), "above": bool(low > level[0])}
 
 
 def _checked(

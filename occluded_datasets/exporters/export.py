@@ -20,7 +20,7 @@ from .tables import Content
 SCHEMA_VERSION = 1
 RECORD = "export.json"
 FORMATS: Mapping[str, Callable[[Parts, str, Path], Content]] = {
-    "fast-reid": fastreid.content, "tuples": tuples.content,
+    "fast-reid": fastreid.fastreid_content, "tuples": tuples.tuples_content,
 }  # fmt: skip
 TERMS = ("terms", "withdrawn_parent", "twin")
 

@@ -83,7 +83,7 @@ NATIVE = {
 """By dataset and protocol: the classes whose probe, gallery and training pictures are those of the protocol."""
 
 
-def content(parts: Parts, dataset: str, out: Path) -> Content:
+def fastreid_content(parts: Parts, dataset: str, out: Path) -> Content:
     """Return the tree of `parts` below fast-reid's root `out`."""
     rules = parts.protocol
     native = NATIVE.get((dataset, rules.name))

@@ -20,7 +20,7 @@ from .tables import ROWS, Content, require_equal, rows_of, rows_text
 LISTS = "tuples.json"
 
 
-def content(parts: Parts, dataset: str, out: Path) -> Content:
+def tuples_content(parts: Parts, dataset: str, out: Path) -> Content:
     """Return the lists of `parts`, with absolute paths."""
     del dataset
     lists = {name: parts.tuples(name, views=True) for name in PARTS}

@@ -235,7 +235,7 @@ def loader_score(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matr
     return rank(source, matches, removed, rule.codebase.ap, rule.codebase.unmatched)
 
 
-def require(dataset: str, codebase: str) -> LoaderRule:
+def rule_of(dataset: str, codebase: str) -> LoaderRule:
     """Return the rule of one code base for `dataset`.
 
     Raises

@@ -25,7 +25,7 @@ from ..paths import data_root
 from ..scan import Scanned, scan, walk
 from .options import BuildOptions, Built
 from .rows import build_table, header_fields
-from .source import has_twin_readme, listing, lists_in_tree, other_set, own_names, planned_names, source_of
+from .source import has_twin_readme, listing_digest, lists_in_tree, other_set, own_names, planned_names, source_of
 from .workspace import Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -199,7 +199,7 @@ class _Build:
         if in_place:
             return {**((self.space.read_note() or {}).get("source") or {"path": str(self.raw)}), **asked}
         if self.raw.is_dir():
-            return {"path": str(self.raw), "listing": listing(self.raw), **asked}
+            return {"path": str(self.raw), "listing": listing_digest(self.raw), **asked}
         status = self.raw.stat()
         return {"path": str(self.raw), "size": status.st_size, "mtime_ns": status.st_mtime_ns, **asked}
 

@@ -92,7 +92,7 @@ def own_names(tree: Path) -> list[str]:
     return names
 
 
-def listing(folder: Path) -> str:
+def listing_digest(folder: Path) -> str:
     """Return a digest of the names, sizes and times below a folder."""
     digest = hashlib.sha256()
     with storage_errors(str(folder), reading=True):

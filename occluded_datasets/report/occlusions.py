@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..files import storage_errors, write_atomic
 from ..images import decode, encode
 from ..manifest import Manifest
-from .sheet import GAP, HEIGHT, PAPER, WIDTH, fitted
+from .sheet import GAP, HEIGHT, PAPER, WIDTH, fit_in_cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +83,7 @@ def _cell(sheet: npt.NDArray[np.uint8], views: list[npt.NDArray[np.uint8]], word
     import cv2
 
     for place, pixels in enumerate(views):
-        picture, down, across = fitted(pixels)
+        picture, down, across = fit_in_cell(pixels)
         y, x = top + down, left + place * (WIDTH + GAP) + across
         sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
     cv2.putText(

@@ -69,12 +69,12 @@ def contact_sheet(manifest: Manifest, out: str | os.PathLike[str], identities: i
 
 def _paste(sheet: npt.NDArray[np.uint8], data: bytes, row: int, column: int) -> None:
     """Fit one picture into its cell, centred."""
-    picture, down, across = fitted(decode(data))
+    picture, down, across = fit_in_cell(decode(data))
     top, left = GAP + row * (HEIGHT + GAP) + down, GAP + column * (WIDTH + GAP) + across
     sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
 
 
-def fitted(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int, int]:
+def fit_in_cell(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int, int]:
     """Return a picture, shape (H, W, 3), fitted into a cell without changing its shape, and what is above and left."""
     import cv2
 

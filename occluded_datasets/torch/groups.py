@@ -21,7 +21,7 @@ def filled(order: Sequence[int], size: int) -> list[int]:
     return [order[number % len(order)] for number in range(max(size, len(order)))]
 
 
-def plain(order: Sequence[int], size: int) -> Groups:
+def pieces(order: Sequence[int], size: int) -> Groups:
     """Return the order in pieces of `size`; a shorter rest is left out.
 
     Examples

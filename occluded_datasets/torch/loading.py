@@ -12,7 +12,7 @@ from ..occlusion.training.visits import whole
 from ..scan import cores
 from .ahead import prefetch
 from .datasets import require_torch
-from .normalizing import Normalizer, figures
+from .normalizing import Normalizer, parse_mean_std
 from .rows import HELP
 from .samplers import EpochSampler, RandomIdentitySampler, flag
 
@@ -154,7 +154,7 @@ class Loader:
 
     def _made(self, indices: Sequence[int], *met: Any) -> Any:
         batch = self._shown(self.dataset.batch(indices, *met))
-        return pinned(batch) if self._pins else batch
+        return pin_batch(batch) if self._pins else batch
 
     def _shown(self, batch: Any) -> Any:
         if isinstance(batch, Failed):
@@ -260,7 +260,7 @@ def loader(
     groups = {name: value for name, value in groups.items() if value is not None}
     place = {"seed": seed, "rank": rank, "world": world}
     sampler = _sampler(dataset, batch_size, groups, place, shuffle=flag(shuffle, "shuffle"))
-    return Loader(dataset, sampler, *_makers(workers, threads, dataset, options), figures(normalize), options)
+    return Loader(dataset, sampler, *_makers(workers, threads, dataset, options), parse_mean_std(normalize), options)
 
 
 def _require_known(options: Mapping[str, Any]) -> None:
@@ -336,6 +336,6 @@ def _makers(workers: int | str, threads: int | None, dataset: Any, options: Mapp
     return min(8, cores()), 0
 
 
-def pinned(batch: dict[str, Any]) -> dict[str, Any]:
+def pin_batch(batch: dict[str, Any]) -> dict[str, Any]:
     """Return a batch with its tensors in memory that a GPU copies from without waiting."""
     return {name: value.pin_memory() if hasattr(value, "pin_memory") else value for name, value in batch.items()}

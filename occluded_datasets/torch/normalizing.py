@@ -96,7 +96,7 @@ def normalized(batch: dict[str, Any], mean: Sequence[float], std: Sequence[float
     return Normalizer(mean, std)(batch)
 
 
-def figures(normalize: Any) -> tuple[Any, Any] | None:
+def parse_mean_std(normalize: Any) -> tuple[Any, Any] | None:
     """Return mean and std of what `loader` was told.
 
     Raises

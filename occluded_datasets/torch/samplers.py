@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import UsageError
 from ..hashing import key
 from ..occlusion.training.visits import whole
-from .groups import by_body, by_camera, filled, plain
+from .groups import by_body, by_camera, filled, pieces
 from .held import LABELLED, require_labels, require_one_numbering
 from .rows import BODIES, HELP
 
@@ -328,7 +328,7 @@ class RandomIdentitySampler(EpochSampler):
             full = [index for index in order if self._bodies[index] == FULL]
             if hidden and full:
                 return by_body(order, self.instances, full, hidden)
-        return plain(order, self.instances)
+        return pieces(order, self.instances)
 
 
 def flag(value: Any, name: str) -> bool:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ..drawn.paint import Floats
-from .paint import Canvas, Ribbon, fixed
+from .paint import Canvas, Ribbon, fixed_point
 from .person import Appearance, Pose
 
 
@@ -104,12 +104,12 @@ def part_of(shape: Ribbon, start: int, stop: int) -> Ribbon:
 
 def fill_shade(canvas: Canvas, points: Floats, value: float) -> None:
     """Set the shade inside a polygon."""
-    cv2.fillPoly(canvas.shade, [fixed(points)], (value,), cv2.LINE_8, 4)
+    cv2.fillPoly(canvas.shade, [fixed_point(points)], (value,), cv2.LINE_8, 4)
 
 
 def contact(canvas: Canvas, shape: Ribbon, wide: float, value: float) -> None:
     """Darken a rim around a part about to be drawn, so that it stands off what lies behind."""
-    cv2.fillPoly(canvas.shade, [fixed(shape.strip(-wide, 1 + wide))], (value,), cv2.LINE_8, 4)
+    cv2.fillPoly(canvas.shade, [fixed_point(shape.strip(-wide, 1 + wide))], (value,), cv2.LINE_8, 4)
 
 
 def crease(canvas: Canvas, body: Body, shape: Ribbon, run: tuple[int, float, float], value: float) -> None:

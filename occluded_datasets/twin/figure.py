@@ -14,7 +14,20 @@ from ..drawn.paint import Floats, Image, scaled
 from .body import Body, Frame, contact, crease, part_of, skeleton
 from .garment import draw_backpack, draw_handbag, draw_shoulder_bag, draw_straps, draw_trunk, pattern_colour
 from .head import draw_hair_behind, draw_head
-from .paint import NEUTRAL, Canvas, Ribbon, disc, fill, fixed, fold_sheet, halvings, level_for, ribbon, spread, stamp
+from .paint import (
+    NEUTRAL,
+    Canvas,
+    Ribbon,
+    disc,
+    fill,
+    fixed_point,
+    fold_sheet,
+    halving_for,
+    halvings,
+    ribbon,
+    spread,
+    stamp,
+)
 from .person import Appearance, Pose
 
 # From three joints to the points of a limb's centre line: rounded ends and a bend without a corner.
@@ -121,7 +134,7 @@ def _draw_arm(canvas: Canvas, body: Body, side: int, gain: float) -> None:
     for start, stop in halves if look.sleeve == "long" else ((0, 6),):
         stamp(canvas, part_of(sleeve, start, stop), look.upper, light, gain)
     if look.pattern in ("stripes", "checks"):
-        bands = [fixed(sleeve.strip(0, 1, i, i + 2)) for i in range(2, len(sleeve.left) - 2, 2)]
+        bands = [fixed_point(sleeve.strip(0, 1, i, i + 2)) for i in range(2, len(sleeve.left) - 2, 2)]
         cv2.fillPoly(canvas.rgba, bands, (*pattern_colour(look), 255), cv2.LINE_8, 4)
     if look.sleeve == "long":
         for run in ((5, 0.2, 0.8), (7, 0.75, 0.25), (9, 0.3, 0.8)):
@@ -185,7 +198,7 @@ def _finish(canvas: Canvas, body: Body, size: tuple[int, int]) -> tuple[Floats, 
     light = np.asarray(cv2.resize(shade, size, interpolation=cv2.INTER_AREA), np.float32)
     # The sheet is cut to the body, not to the picture, so that folds keep their size on the cloth.
     levels = _fold_levels()
-    level = level_for(360 / body.frame.scale * (canvas.shade.shape[0] / height), len(levels))
+    level = halving_for(360 / body.frame.scale * (canvas.shade.shape[0] / height), len(levels))
     sheet = levels[level]
     left, top = (body.pose.cloth % 150) >> level, ((body.pose.cloth // 150) % 150) >> level
     rows = 360 >> level

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..drawn.paint import Colour, scaled
 from .body import Body, contact, crease, fill_shade, part_of
-from .paint import Canvas, Ribbon, fill, fixed, ribbon, stamp
+from .paint import Canvas, Ribbon, fill, fixed_point, ribbon, stamp
 from .person import Appearance
 
 _ROWS = 24
@@ -93,7 +93,7 @@ def _draw_pattern(canvas: Canvas, body: Body, coat: Ribbon) -> None:
     look = body.look
     facing = math.cos(body.pose.view)
     if look.pattern in ("stripes", "checks"):
-        bands = [fixed(coat.strip(0, 1, i, i + 2)) for i in range(4, _ROWS - 1, 2)]
+        bands = [fixed_point(coat.strip(0, 1, i, i + 2)) for i in range(4, _ROWS - 1, 2)]
         cv2.fillPoly(canvas.rgba, bands, (*pattern_colour(look), 255.0), cv2.LINE_8, 4)
     if look.pattern == "checks":
         for angle in np.arange(-math.pi, math.pi, 0.5):

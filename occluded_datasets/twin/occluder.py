@@ -18,7 +18,7 @@ from ..drawn.paint import Floats, Image, between, pick, rng_for
 from ..drawn.prop import Sprite
 from . import walkers
 from .body import Frame
-from .paint import halvings, level_for
+from .paint import halving_for, halvings
 
 _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Sprite], float, int]] = {
     "car": (props_low.car, 3.0, 8),
@@ -44,7 +44,7 @@ _KINDS = tuple(_MAKERS)
 _WEIGHTS = tuple(weight for _, weight, _ in _MAKERS.values())
 
 
-def choose(rng: np.random.Generator) -> tuple[str, float]:
+def draw_kind(rng: np.random.Generator) -> tuple[str, float]:
     """Draw a kind of occluder and a number in 0..1 that tells its variants apart."""
     return _KINDS[pick(rng, _WEIGHTS)], float(rng.random())
 
@@ -99,7 +99,7 @@ def occluder(rng: np.random.Generator, cover: Floats, frame: Frame) -> Layer:
     """Choose a thing and where it stands so that it hides about the share drawn for this photo."""
     height, width = cover.shape
     wanted = between(rng, 0.27, 0.62)
-    chosen, which = choose(rng)
+    chosen, which = draw_kind(rng)
     grow, aside, first, second, light = rng.random(5)
     ask = _Ask(frame, (width, height), float(grow), float(aside), bool(first < 0.5), bool(second < 0.5))
     small = (max(4, _PROBE_ROWS * width // height), _PROBE_ROWS)
@@ -174,7 +174,7 @@ def _patch(thing: Sprite, spot: _Spot, size: tuple[int, int]) -> tuple[Image, tu
     x1, y1 = min(size[0], round(spot.x + spot.width)), min(size[1], round(spot.y + spot.height))
     if x1 <= x0 or y1 <= y0:
         return None
-    image = thing.levels[level_for(thing.levels[0].shape[0] / spot.height, len(thing.levels))]
+    image = thing.levels[halving_for(thing.levels[0].shape[0] / spot.height, len(thing.levels))]
     rows, columns = image.shape[:2]
     fx, fy = columns / spot.width, rows / spot.height
     near, far = x0 - spot.x, x1 - spot.x

@@ -78,14 +78,14 @@ def ribbon(centres: Floats, halves: Floats) -> Ribbon:
     return Ribbon(centres - side, centres + side)
 
 
-def fixed(points: Floats) -> npt.NDArray[np.int32]:
+def fixed_point(points: Floats) -> npt.NDArray[np.int32]:
     """Convert coordinates to the fixed-point numbers OpenCV fills sub-pixel polygons from."""
     return (points * (1 << _SHIFT)).astype(np.int32)
 
 
 def fill(image: Image, points: Floats, colour: Colour, alpha: float = 255) -> None:
     """Fill a polygon on a colour image (three channels, or four with alpha)."""
-    cv2.fillPoly(image, [fixed(points)], (*colour, alpha), cv2.LINE_8, _SHIFT)
+    cv2.fillPoly(image, [fixed_point(points)], (*colour, alpha), cv2.LINE_8, _SHIFT)
 
 
 def stamp(canvas: Canvas, shape: Ribbon, colour: Colour, light: float, gain: float = 1.0) -> None:
@@ -98,7 +98,7 @@ def stamp(canvas: Canvas, shape: Ribbon, colour: Colour, light: float, gain: flo
     low = (crest * _BAND_AT)[:, None, None]
     high = (1.0 - (1.0 - crest) * _BAND_AT)[:, None, None]
     bands = np.concatenate((shape.left + across * low, (shape.left + across * high)[:, ::-1]), axis=1)
-    for points, value in zip(fixed(bands), _BAND_SHADE, strict=True):
+    for points, value in zip(fixed_point(bands), _BAND_SHADE, strict=True):
         cv2.fillPoly(canvas.shade, [points], (float(value) * gain,), cv2.LINE_8, _SHIFT)
 
 
@@ -158,6 +158,6 @@ def halvings(image: Image, least: int = 24) -> tuple[Image, ...]:
     return tuple(levels)
 
 
-def level_for(ratio: float, levels: int) -> int:
+def halving_for(ratio: float, levels: int) -> int:
     """Return which halving to scale from when the full image would shrink `ratio` times."""
     return min(levels - 1, max(0, round(math.log2(max(ratio, 1e-6)) - 0.1)))

@@ -8,7 +8,21 @@ import cv2
 import numpy as np
 
 from ..drawn.paint import Colour, Image, jitter, scaled
-from .setting import HEIGHT, WIDTH, box, bricks, car, door, gradient, gradient_box, leaves, mottle, slabs, tree, windows
+from .setting import (
+    HEIGHT,
+    WIDTH,
+    box,
+    bricks,
+    door,
+    gradient_box,
+    leaves,
+    mottle,
+    parked_car,
+    slabs,
+    tree,
+    vertical_gradient,
+    windows,
+)
 
 _CARS: tuple[Colour, ...] = ((190, 194, 198), (60, 62, 68), (146, 40, 40), (50, 72, 118), (226, 226, 224))
 
@@ -18,16 +32,16 @@ def _brick_street(image: Image, rng: np.random.Generator) -> None:
     windows(image, rng, (30, 24, WIDTH, 130), (150, 120), (70, 84, 96))
     door(image, (260, 70, 72, 166), jitter(rng, (52, 74, 66), 20))
     box(image, (0, 222, WIDTH, 16), (108, 104, 100))
-    gradient(image, 238, HEIGHT, (140, 138, 134), (172, 170, 164))
+    vertical_gradient(image, 238, HEIGHT, (140, 138, 134), (172, 170, 164))
     slabs(image, 238, (156, 154, 148), 0.5)
     mottle(image, rng, (0, HEIGHT), 16, (60, 60))
 
 
 def _campus(image: Image, rng: np.random.Generator) -> None:
-    gradient(image, 0, 120, (198, 212, 226), (222, 226, 226))
+    vertical_gradient(image, 0, 120, (198, 212, 226), (222, 226, 226))
     box(image, (330, 20, 300, 150), (176, 158, 134))
     windows(image, rng, (345, 34, 280, 130), (46, 44), (92, 108, 120))
-    gradient(image, 160, HEIGHT, (104, 124, 74), (122, 142, 84))
+    vertical_gradient(image, 160, HEIGHT, (104, 124, 74), (122, 142, 84))
     for x, size in ((60, 190), (250, 150), (520, 130), (690, 200)):
         tree(image, rng, x, 205, size)
     mottle(image, rng, (180, HEIGHT), 26, (14, 20))
@@ -39,7 +53,7 @@ def _campus(image: Image, rng: np.random.Generator) -> None:
 
 def _hall(image: Image, rng: np.random.Generator) -> None:
     wall = jitter(rng, (206, 200, 188), 12)
-    gradient(image, 0, 220, scaled(wall, 0.9), wall)
+    vertical_gradient(image, 0, 220, scaled(wall, 0.9), wall)
     for x in (40, 300, 560):
         box(image, (x, 10, 190, 210), (88, 92, 96))
         for k in range(2):
@@ -48,7 +62,7 @@ def _hall(image: Image, rng: np.random.Generator) -> None:
     for x in (255, 515):
         box(image, (x, 0, 34, 224), (172, 164, 150))
         box(image, (x + 4, 0, 9, 224), (214, 208, 196))
-    gradient(image, 220, HEIGHT, (150, 140, 124), (196, 186, 168))
+    vertical_gradient(image, 220, HEIGHT, (150, 140, 124), (196, 186, 168))
     slabs(image, 220, (176, 166, 148), 0.42)
     shine = image[8:220][::-1][:180]
     floor = image[220:400]
@@ -57,12 +71,12 @@ def _hall(image: Image, rng: np.random.Generator) -> None:
 
 
 def _crossing(image: Image, rng: np.random.Generator) -> None:
-    gradient(image, 0, 150, (150, 146, 140), (128, 124, 118))
+    vertical_gradient(image, 0, 150, (150, 146, 140), (128, 124, 118))
     windows(image, rng, (12, 6, WIDTH, 140), (84, 70), (58, 66, 74))
     box(image, (0, 140, WIDTH, 30), (96, 92, 88))
-    gradient(image, 165, HEIGHT, (84, 84, 88), (106, 106, 108))
+    vertical_gradient(image, 165, HEIGHT, (84, 84, 88), (106, 106, 108))
     for x in (-30, 230, 505):
-        car(image, x, 196, 215, _CARS[int(rng.integers(len(_CARS)))])
+        parked_car(image, x, 196, 215, _CARS[int(rng.integers(len(_CARS)))])
     mottle(image, rng, (165, HEIGHT), 12, (16, 30))
     for x in range(-400, WIDTH + 400, 74):
         stripe = np.array([[x + 60, 262], [x + 96, 262], [x + 74, HEIGHT], [x + 18, HEIGHT]], np.int32)
@@ -87,13 +101,13 @@ def _shops(image: Image, rng: np.random.Generator) -> None:
                 jitter(rng, (150, 120, 100), 60),
             )
         door(image, (x + 132, 80, 40, 152), jitter(rng, (70, 66, 62), 14))
-    gradient(image, 236, HEIGHT, (136, 128, 122), (164, 154, 146))
+    vertical_gradient(image, 236, HEIGHT, (136, 128, 122), (164, 154, 146))
     slabs(image, 236, (150, 142, 134), 0.62, 0.2)
     mottle(image, rng, (0, HEIGHT), 10, (40, 40))
 
 
 def _underpass(image: Image, rng: np.random.Generator) -> None:
-    gradient(image, 0, 232, (96, 98, 96), (134, 132, 126))
+    vertical_gradient(image, 0, 232, (96, 98, 96), (134, 132, 126))
     mottle(image, rng, (0, 232), 26, (120, 26))
     for x in range(0, WIDTH, 126):
         cv2.line(image, (x, 0), (x, 230), (82, 82, 80), 3)
@@ -103,13 +117,13 @@ def _underpass(image: Image, rng: np.random.Generator) -> None:
         cv2.line(image, (0, y), (WIDTH, y), (60, 76, 88), 6)
     for x in range(30, WIDTH, 96):
         box(image, (x, 116, 8, 118), (52, 66, 78))
-    gradient(image, 232, HEIGHT, (100, 98, 94), (128, 124, 118))
+    vertical_gradient(image, 232, HEIGHT, (100, 98, 94), (128, 124, 118))
     mottle(image, rng, (232, HEIGHT), 20, (20, 70))
     box(image, (0, 246, WIDTH, 12), (196, 170, 70))
 
 
 def _corridor(image: Image, rng: np.random.Generator) -> None:
-    gradient(image, 0, 226, (216, 220, 216), (198, 204, 200))
+    vertical_gradient(image, 0, 226, (216, 220, 216), (198, 204, 200))
     box(image, (0, 120, WIDTH, 104), jitter(rng, (122, 158, 160), 14))
     for x in (40, 360, 640):
         door(image, (x, 42, 84, 182), jitter(rng, (156, 116, 78), 14))
@@ -117,19 +131,19 @@ def _corridor(image: Image, rng: np.random.Generator) -> None:
         box(image, (x, 60, 30, 164), jitter(rng, (84, 104, 136), 6))
         box(image, (x + 8, 76, 14, 3), (60, 76, 104))
     box(image, (0, 216, WIDTH, 10), (82, 84, 84))
-    gradient(image, 226, HEIGHT, (160, 164, 160), (188, 192, 186))
+    vertical_gradient(image, 226, HEIGHT, (160, 164, 160), (188, 192, 186))
     slabs(image, 226, (172, 176, 172), 0.36, 0.6)
     mottle(image, rng, (0, HEIGHT), 6, (150, 90))
 
 
 def _parking(image: Image, rng: np.random.Generator) -> None:
-    gradient(image, 0, 130, (178, 192, 206), (212, 214, 212))
+    vertical_gradient(image, 0, 130, (178, 192, 206), (212, 214, 212))
     for x in range(0, WIDTH, 34):
         leaves(image, rng, (x, 112 + 10 * rng.random(), 34, 40), (62, 84, 52), 26)
-    gradient(image, 148, HEIGHT, (122, 120, 118), (146, 142, 138))
+    vertical_gradient(image, 148, HEIGHT, (122, 120, 118), (146, 142, 138))
     mottle(image, rng, (148, HEIGHT), 14, (14, 26))
     for x in (-60, 190, 430, 650):
-        car(image, x, 214, 236, _CARS[int(rng.integers(len(_CARS)))])
+        parked_car(image, x, 214, 236, _CARS[int(rng.integers(len(_CARS)))])
     for x in range(-100, WIDTH, 150):
         cv2.line(image, (x + 60, 232), (x, HEIGHT), (214, 212, 204), 7, cv2.LINE_AA)
     mottle(image, rng, (200, HEIGHT), 10, (40, 90))
@@ -142,14 +156,14 @@ def _platform(image: Image, rng: np.random.Generator) -> None:
         box(image, (x - 5, 96, 110, 92), (60, 60, 62))
         gradient_box(image, (x, 100, 100, 84), jitter(rng, (186, 146, 90), 50), jitter(rng, (60, 92, 110), 40))
     box(image, (0, 206, WIDTH, 18), (70, 68, 66))
-    gradient(image, 222, HEIGHT, (112, 110, 110), (146, 142, 140))
+    vertical_gradient(image, 222, HEIGHT, (112, 110, 110), (146, 142, 140))
     box(image, (0, 250, WIDTH, 20), (206, 176, 62))
     slabs(image, 272, (132, 130, 128), 0.7, 0.8)
     mottle(image, rng, (0, HEIGHT), 9, (60, 100))
 
 
 def _dusk(image: Image, rng: np.random.Generator) -> None:
-    gradient(image, 0, 190, (70, 80, 104), (128, 116, 112))
+    vertical_gradient(image, 0, 190, (70, 80, 104), (128, 116, 112))
     for x in (-20, 170, 330, 560):
         wall = jitter(rng, (72, 68, 70), 14)
         box(image, (x, int(rng.integers(4, 60)), 160, 220), wall)
@@ -160,20 +174,20 @@ def _dusk(image: Image, rng: np.random.Generator) -> None:
                 (x + 14 + 36 * int(rng.integers(4)), 50 + 38 * int(rng.integers(4)), 20, 24),
                 jitter(rng, lit, 16),
             )
-    gradient(image, 212, HEIGHT, (78, 76, 78), (98, 94, 92))
+    vertical_gradient(image, 212, HEIGHT, (78, 76, 78), (98, 94, 92))
     slabs(image, 212, (86, 84, 84), 0.5, 0.4)
     mottle(image, rng, (0, HEIGHT), 16, (30, 60))
 
 
 def _park(image: Image, rng: np.random.Generator) -> None:
-    gradient(image, 0, 140, (204, 210, 206), (168, 182, 146))
+    vertical_gradient(image, 0, 140, (204, 210, 206), (168, 182, 146))
     for x in range(0, WIDTH, 40):
         leaves(image, rng, (x, 150, 46, 54), jitter(rng, (66, 92, 52), 16), 56)
     for x in (150, 470, 700):
         tree(image, rng, x, 226, 240)
-    gradient(image, 204, 268, (92, 118, 62), (114, 138, 74))
+    vertical_gradient(image, 204, 268, (92, 118, 62), (114, 138, 74))
     mottle(image, rng, (190, 268), 30, (8, 14))
-    gradient(image, 262, HEIGHT, (150, 132, 108), (176, 158, 132))
+    vertical_gradient(image, 262, HEIGHT, (150, 132, 108), (176, 158, 132))
     mottle(image, rng, (256, HEIGHT), 22, (12, 40))
 
 

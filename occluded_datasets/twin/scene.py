@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ..drawn.paint import Colour, Image, between, jitter, rng_for, scaled, to_u8
-from .paint import halvings, level_for
+from .paint import halving_for, halvings
 from .places import PLACES
 from .setting import HEIGHT, WIDTH
 
@@ -58,7 +58,7 @@ def view(place: Scene, rng: np.random.Generator, size: tuple[int, int]) -> Image
         tall = max(2, round(wide * height / width))
     left = int(rng.random() * (WIDTH - wide + 1))
     top = HEIGHT - tall - int(rng.random() * (HEIGHT - tall + 1))
-    level = level_for(tall / height, len(place.panorama))
+    level = halving_for(tall / height, len(place.panorama))
     source = place.panorama[level]
     y, x = max(0, top) >> level, left >> level
     part = source[y : y + max(1, tall >> level), x : x + max(1, wide >> level)]

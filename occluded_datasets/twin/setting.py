@@ -20,7 +20,7 @@ def box(image: Image, area: tuple[float, float, float, float], colour: Colour) -
     cv2.rectangle(image, (int(x), int(y)), (int(x + w), int(y + h)), colour, -1)
 
 
-def gradient(image: Image, top: float, bottom: float, first: Colour, second: Colour) -> None:
+def vertical_gradient(image: Image, top: float, bottom: float, first: Colour, second: Colour) -> None:
     """Fill rows `top` to `bottom` with a vertical gradient."""
     low, high = int(top), int(bottom)
     ramp = np.linspace(0, 1, max(1, high - low), dtype=np.float32)[:, None, None]
@@ -124,7 +124,7 @@ def tree(image: Image, rng: np.random.Generator, x: float, ground: float, size: 
         leaves(image, rng, (x + dx * size, ground + dy * size, r * size, r * size * 0.85), green, 130)
 
 
-def car(image: Image, x: float, ground: float, length: float, colour: Colour) -> None:
+def parked_car(image: Image, x: float, ground: float, length: float, colour: Colour) -> None:
     """Draw a parked car from the side, small and far."""
     u = length / 10
     cv2.ellipse(

@@ -163,7 +163,7 @@ def write_shard(folder: str, pictures: Sequence[PlannedImage], seed: int, masks:
 
     cv2.setNumThreads(1)
     for picture in pictures:
-        data, mask = draw(picture, seed, masks)
+        data, mask = draw_image(picture, seed, masks)
         with open(f"{folder}/{picture.name}", "wb") as stream:
             stream.write(data)
         if masks:
@@ -172,7 +172,7 @@ def write_shard(folder: str, pictures: Sequence[PlannedImage], seed: int, masks:
     return len(pictures)
 
 
-def draw(picture: PlannedImage, seed: int, masks: bool = False) -> tuple[bytes, bytes]:
+def draw_image(picture: PlannedImage, seed: int, masks: bool = False) -> tuple[bytes, bytes]:
     """Return the encoded file of one picture and, if asked for, of the mask of its visible person."""
     import numpy as np
 

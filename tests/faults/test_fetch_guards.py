@@ -146,7 +146,7 @@ GUARDS: dict[str, tuple[bool, Case, Off]] = {
     "checksums": (False, meets(play.flipped, "damaged"), setting(judge, "_read_to_the_end", empty)),
     "exact_zip": (False, meets(play.twice, "before its first"), setting(judge, "require_exact", nothing)),
     "first_seen": (False, other_file_later, setting(judge, "read_seen", nothing)),
-    "agreement": (False, without_terms, lambda patch: patch.setattr(f"{FETCH}.require", nothing)),
+    "agreement": (False, without_terms, lambda patch: patch.setattr(f"{FETCH}.require_agreement", nothing)),
 }
 
 

@@ -19,7 +19,7 @@ import occluded_datasets as od
 from occluded_datasets.afpb.config import Config
 from occluded_datasets.afpb.runs import open_run
 from occluded_datasets.afpb.saliency.maps import Way, maps_of
-from occluded_datasets.afpb.saliency.regions import choose
+from occluded_datasets.afpb.saliency.regions import choose_images
 from occluded_datasets.afpb.training import train
 from occluded_datasets.images import decode_rgba
 from occluded_datasets.occlusion import simulate
@@ -116,7 +116,7 @@ def test_without_masks_maps_are_drawn_and_nothing_is_measured(saliency: Callable
 def test_a_map_is_the_picture_s_own(place: Path) -> None:
     """The same alone and among others, in evaluation mode; grad-cam has the same size and another content."""
     manifest, run = od.load(place / "occ" / "manifest.csv"), open_run(place / "runs/afpb")
-    rows = choose(manifest, 5).rows
+    rows = choose_images(manifest, 5).rows
     together = maps_of(run, manifest, rows, Way(samples=2))
     alone = maps_of(run, manifest, rows.iloc[[3]], Way(samples=2))
     assert together.shape == (5, 64, 32)

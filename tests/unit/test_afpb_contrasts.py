@@ -9,8 +9,8 @@ import pytest
 from occluded_datasets.afpb.study.contrasts import (
     by_identity,
     by_seed,
+    contrast_interval,
     holm,
-    interval,
     over_seeds,
     t_quantile,
     t_two_sided,
@@ -28,7 +28,7 @@ def test_a_constant_difference_has_no_width() -> None:
     pid = np.repeat(np.arange(60), 5)
     seeds = [rng.random(300) * 0.5 for _ in range(3)]
     low, high = ([table(one + shift, pid) for one in seeds] for shift in (0.0, 0.1))
-    found = interval(by_identity(high, "ap"), by_identity(low, "ap"))
+    found = contrast_interval(by_identity(high, "ap"), by_identity(low, "ap"))
     assert found == pytest.approx((0.1, 0.1, 0.1))
 
 
@@ -43,7 +43,7 @@ def test_the_interval_covers_as_it_says() -> None:
             [table(person + rng.normal(0, 0.1, 40)[pid] + rng.normal(0, 0.1, 160), pid) for _ in range(3)]
             for _ in range(2)
         ]
-        found = interval(by_identity(arms[0], "ap"), by_identity(arms[1], "ap"), replicates=400)
+        found = contrast_interval(by_identity(arms[0], "ap"), by_identity(arms[1], "ap"), replicates=400)
         held += found.low <= 0 <= found.high
     assert 180 <= held <= 200
 
@@ -51,7 +51,7 @@ def test_the_interval_covers_as_it_says() -> None:
 def test_identities_weigh_by_their_probes() -> None:
     """The mean is over probes, as a score's is."""
     pid = np.array([1, 1, 1, 2])
-    found = interval(by_identity([table(np.array([1.0, 1, 1, 0]), pid)], "ap"))
+    found = contrast_interval(by_identity([table(np.array([1.0, 1, 1, 0]), pid)], "ap"))
     assert found.mean == 0.75
 
 

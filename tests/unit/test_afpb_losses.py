@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from occluded_datasets.afpb.config import Config  # noqa: E402
 from occluded_datasets.afpb.data import Batch  # noqa: E402
 from occluded_datasets.afpb.losses import identity_loss, occlusion_loss, triplet_loss  # noqa: E402
-from occluded_datasets.afpb.model import build  # noqa: E402
+from occluded_datasets.afpb.model import build_model  # noqa: E402
 from occluded_datasets.afpb.training import learning_rate, loss  # noqa: E402
 
 TINY = Config(backbone="tiny", weights="none", height=32, width=16, obc_weight=0.5)
@@ -86,7 +86,7 @@ def test_gradients_flow_to_both_heads_and_from_both_into_the_backbone() -> None:
         ((0.0, 0.5), {"occlusion"}),
     ):
         config = Config.of({"id_weight": weights[0], "obc_weight": weights[1]}, TINY)
-        model = build(config, 2).model
+        model = build_model(config, 2).model
         loss(model(batch().pictures), batch(), config).total.backward()
         moved = {name for name in ("identity", "occlusion") if getattr(model, name).weight.grad.abs().sum() > 0}
         assert moved == reached
@@ -95,7 +95,7 @@ def test_gradients_flow_to_both_heads_and_from_both_into_the_backbone() -> None:
 
 def test_the_total_is_the_weighted_sum() -> None:
     """Identity plus 0.5 times occlusion, to the last digit of a float."""
-    found = loss(build(TINY, 2).model(batch().pictures), batch(), TINY)
+    found = loss(build_model(TINY, 2).model(batch().pictures), batch(), TINY)
     assert found.total.item() == pytest.approx(found.identity.item() + 0.5 * found.occlusion.item())
 
 
@@ -104,8 +104,8 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torch_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, two = build(TINY, 7).model.state_dict(), build(TINY, 7).model.state_dict()
-    other = build(Config.of({"seed": 1}, TINY), 7).model.state_dict()
+    one, two = build_model(TINY, 7).model.state_dict(), build_model(TINY, 7).model.state_dict()
+    other = build_model(Config.of({"seed": 1}, TINY), 7).model.state_dict()
     assert torch.rand(1) == expected
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not torch.equal(one["identity.weight"], other["identity.weight"])

@@ -14,10 +14,10 @@ import pandas as pd  # noqa: E402
 
 import occluded_datasets as od  # noqa: E402
 from occluded_datasets.afpb.config import Config  # noqa: E402
-from occluded_datasets.afpb.model import build  # noqa: E402
+from occluded_datasets.afpb.model import build_model  # noqa: E402
 from occluded_datasets.afpb.saliency.energy import AGAINST, DIFFERENCE, RUN, measure_energy, measured, shares  # noqa: E402
 from occluded_datasets.afpb.saliency.maps import GRAD_CAM, GRADIENT, Way, _maps, grad_cam, gradient, noise_of  # noqa: E402
-from occluded_datasets.afpb.saliency.regions import BODY, OCCLUDER, REST, choose, nearest, regions  # noqa: E402
+from occluded_datasets.afpb.saliency.regions import BODY, OCCLUDER, REST, choose_images, regions, resize_mask  # noqa: E402
 from occluded_datasets.errors import InputError, OccludedDatasetsError, UsageError  # noqa: E402
 from occluded_datasets.images import encode  # noqa: E402
 from occluded_datasets.manifest import Manifest  # noqa: E402
@@ -78,7 +78,7 @@ def test_grad_cam_by_hand() -> None:
 
 def test_a_model_s_map_is_what_moving_a_pixel_does() -> None:
     """Pixels go from 0 to 1 before normalisation: central differences of the largest logit, in float64."""
-    model = build(Config(backbone="tiny", weights="none", height=32, width=16), 5).model.double().eval()
+    model = build_model(Config(backbone="tiny", weights="none", height=32, width=16), 5).model.double().eval()
     pictures = torch.rand(1, 3, 32, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         model.identity.weight.normal_(generator=torch.Generator().manual_seed(2))
@@ -146,8 +146,8 @@ def test_nearest_keeps_a_mask_where_it_is() -> None:
     """Down and up: no pixel's centre leaves its place."""
     mask = np.zeros((8, 6), bool)
     mask[3:6, 3:] = True
-    assert nearest(mask, (4, 2)).tolist() == [[False, False], [False, True], [False, True], [False, False]]
-    assert np.array_equal(nearest(nearest(mask, (24, 18)), (8, 6)), mask)
+    assert resize_mask(mask, (4, 2)).tolist() == [[False, False], [False, True], [False, True], [False, False]]
+    assert np.array_equal(resize_mask(resize_mask(mask, (24, 18)), (8, 6)), mask)
 
 
 class Sets(NamedTuple):
@@ -173,21 +173,21 @@ def boxed(row: pd.Series, size: tuple[int, int] | None = None) -> Any:
     x, y, w, h = map(int, row["boxes"].split(":"))
     mask = np.zeros((row["height"], row["width"]), bool)
     mask[y : y + h, x : x + w] = True
-    return mask if size is None else nearest(mask, size)
+    return mask if size is None else resize_mask(mask, size)
 
 
 def test_an_occluder_is_where_its_row_says_and_the_body_what_is_left_of_it(sets: Sets) -> None:
     """At a picture's own size: the very box, and the visible fraction that the simulator counted. No inverted mask,
     none moved by a pixel and none of another picture passes.
     """
-    chosen = choose(sets.simulated, 100)
+    chosen = choose_images(sets.simulated, 100)
     assert len(chosen.rows) == chosen.available == 20
     assert set(chosen.rows["body"]) == {"occluded"}
     for at, row in chosen.rows.iterrows():
         own = chosen._replace(rows=chosen.rows.loc[[at]])
         found = regions(sets.simulated, own, (row["height"], row["width"]), sets.bodies)
         assert np.array_equal(found[OCCLUDER][0], boxed(row))
-        clean = choose(sets.source, 100)
+        clean = choose_images(sets.source, 100)
         clean = clean._replace(rows=clean.rows[clean.rows["image_id"] == row["source_image_id"]])
         whole = regions(sets.source, clean, (row["height"], row["width"]), sets.bodies)[BODY]
         assert found[BODY].sum() / whole.sum() == pytest.approx(row["visible_fraction"], abs=1e-6)
@@ -196,7 +196,7 @@ def test_an_occluder_is_where_its_row_says_and_the_body_what_is_left_of_it(sets:
 
 def test_a_map_on_the_box_has_its_energy_on_the_occluder(sets: Sets) -> None:
     """Planted by the rows' numbers: all of it on the occluder; a shifted one loses, its complement has none."""
-    chosen = choose(sets.simulated, 100)
+    chosen = choose_images(sets.simulated, 100)
     known = regions(sets.simulated, chosen, SIZE, sets.bodies)
     planted = np.stack([boxed(row, SIZE) for _, row in chosen.rows.iterrows()]).astype(np.float32)
     assert shares(planted, known)[OCCLUDER].min() == 1
@@ -210,26 +210,26 @@ def test_a_map_on_the_box_has_its_energy_on_the_occluder(sets: Sets) -> None:
 
 def test_pictures_are_chosen_by_their_pixels(sets: Sets) -> None:
     """Fewer are the first of more, a seed gives others, and the table's order says nothing."""
-    few, more = choose(sets.simulated, 5).rows, choose(sets.simulated, 12).rows
+    few, more = choose_images(sets.simulated, 5).rows, choose_images(sets.simulated, 12).rows
     assert few["image_id"].tolist() == more["image_id"].tolist()[:5]
     turned = Manifest(sets.simulated.frame.iloc[::-1], sets.simulated.header, sets.simulated.path)
-    assert choose(turned, 5).rows["image_id"].tolist() == few["image_id"].tolist()
-    assert choose(sets.simulated, 5, seed=1).rows["image_id"].tolist() != few["image_id"].tolist()
+    assert choose_images(turned, 5).rows["image_id"].tolist() == few["image_id"].tolist()
+    assert choose_images(sets.simulated, 5, seed=1).rows["image_id"].tolist() != few["image_id"].tolist()
 
 
 def test_nothing_is_known_without_masks(sets: Sets) -> None:
     """A set of its own pictures: none, or with person masks the body and the rest."""
-    chosen = choose(sets.source, 3)
+    chosen = choose_images(sets.source, 3)
     assert regions(sets.source, chosen, SIZE) == {}
     assert set(regions(sets.source, chosen, SIZE, sets.bodies)) == {BODY, REST}
-    assert set(regions(sets.simulated, choose(sets.simulated, 3), SIZE)) == {OCCLUDER, REST}
+    assert set(regions(sets.simulated, choose_images(sets.simulated, 3), SIZE)) == {OCCLUDER, REST}
 
 
 def test_crops_are_left_out(tmp_path: Path, sets: Sets) -> None:
     """The mask of a crop is of the picture before: it would be another place."""
     simulate(sets.source, tmp_path / "crops", recipe="partial-crop", workers=1)
     with pytest.raises(UsageError, match="no picture to look at"):
-        choose(od.load(tmp_path / "crops" / "manifest.csv"), 3)
+        choose_images(od.load(tmp_path / "crops" / "manifest.csv"), 3)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_mask_that_is_not_the_one_of_its_row_is_refused_by_name(tmp_path: Path
     """Before any map is made."""
     simulate(sets.source, tmp_path / "occ", recipe="afpb", workers=1)
     spoiled = od.load(tmp_path / "occ" / "manifest.csv")
-    chosen = choose(spoiled, 4)
+    chosen = choose_images(spoiled, 4)
     row = chosen.rows.iloc[2]
     spoil(tmp_path / "occ" / row["mask_path"], boxed(row).astype(np.uint8) * 255)
     with pytest.raises(InputError, match=words) as caught:
@@ -257,7 +257,7 @@ def test_a_mask_that_is_not_the_one_of_its_row_is_refused_by_name(tmp_path: Path
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_person_mask_that_is_missing_or_empty_is_refused_by_name(tmp_path: Path, sets: Sets, empty: bool) -> None:
     """Not measured over the pictures that happen to have one."""
-    chosen = choose(sets.source, 3)
+    chosen = choose_images(sets.source, 3)
     for row in chosen.rows.itertuples():
         path = (tmp_path / row.path.removeprefix("raw/")).with_suffix(".png")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -272,9 +272,9 @@ def test_rows_without_pictures_and_sets_without_people_are_refused(tmp_path: Pat
     """With what to do."""
     simulate(sets.source, tmp_path / "rows", recipe="afpb", rows_only=True, workers=1)
     with pytest.raises(UsageError, match=r"rows alone.*replay"):
-        choose(od.load(tmp_path / "rows" / "manifest.csv"), 3)
+        choose_images(od.load(tmp_path / "rows" / "manifest.csv"), 3)
     with pytest.raises(UsageError, match="no picture to look at"):
-        choose(make_manifest([{"image_id": "partial-reid/whole_body_images/001_001", "role": "junk"}]), 3)
+        choose_images(make_manifest([{"image_id": "partial-reid/whole_body_images/001_001", "role": "junk"}]), 3)
 
 
 @pytest.mark.parametrize("given", [{"method": "gradcam"}, {"samples": -1}, {"noise": float("nan")}])

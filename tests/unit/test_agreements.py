@@ -16,7 +16,7 @@ from occluded_datasets.acquire.agreements import (
     agreed,
     for_header,
     read_ledger,
-    require,
+    require_agreement,
     text_hash,
     texts_of,
 )
@@ -43,21 +43,21 @@ class Asker:
 def test_a_text_is_shown_once(tmp_path: Path) -> None:
     """The user sees the whole text; the next call asks nothing."""
     ask = Asker(True)
-    require(SET, tmp_path, ask=ask)
-    require(SET, tmp_path, ask=ask)
+    require_agreement(SET, tmp_path, ask=ask)
+    require_agreement(SET, tmp_path, ask=ask)
     assert [kind for kind, _ in ask.shown] == [TERMS]
     assert SET.terms.text in ask.shown[0][1]
 
 
 def test_a_changed_text_asks_again(tmp_path: Path) -> None:
     """An agreement is to one version of a text; the older one stays in the ledger."""
-    require(SET, tmp_path, [TERMS])
+    require_agreement(SET, tmp_path, [TERMS])
     changed = replace(SET, terms=Terms("Other terms.", "elsewhere"))
     assert agreed(changed, tmp_path) == {}
     with pytest.raises(UsageError, match="Other terms"):
-        require(changed, tmp_path)
+        require_agreement(changed, tmp_path)
     ask = Asker(True)
-    require(changed, tmp_path, ask=ask)
+    require_agreement(changed, tmp_path, ask=ask)
     assert len(ask.shown) == 1
     assert len(read_ledger(tmp_path)) == 2
     assert agreed(SET, tmp_path).keys() == {TERMS}
@@ -65,7 +65,7 @@ def test_a_changed_text_asks_again(tmp_path: Path) -> None:
 
 def test_another_set_is_another_agreement(tmp_path: Path) -> None:
     """The same words for another set are asked for again."""
-    require(SET, tmp_path, [TERMS])
+    require_agreement(SET, tmp_path, [TERMS])
     other = get("occluded-reid")
     assert other.terms.text == SET.terms.text
     assert agreed(other, tmp_path) == {}
@@ -75,7 +75,7 @@ def test_another_set_is_another_agreement(tmp_path: Path) -> None:
 def test_without_agreement_nothing(tmp_path: Path, ask: Asker | None) -> None:
     """The error holds the text and the option that agrees; nothing is written."""
     with pytest.raises(UsageError) as caught:
-        require(SET, tmp_path / "root", ask=ask)
+        require_agreement(SET, tmp_path / "root", ask=ask)
     assert "--accept-terms" in caught.value.next_command
     assert SET.terms.text in caught.value.why
     assert caught.value.exit_code == 2
@@ -85,10 +85,10 @@ def test_without_agreement_nothing(tmp_path: Path, ask: Asker | None) -> None:
 def test_a_withdrawn_parent_is_acknowledged_apart(tmp_path: Path) -> None:
     """The terms alone do not do."""
     with pytest.raises(UsageError, match="withdrawn") as caught:
-        require(WITHDRAWN, tmp_path, [TERMS])
+        require_agreement(WITHDRAWN, tmp_path, [TERMS])
     assert "--accept-withdrawn-parent" in caught.value.next_command
     assert read_ledger(tmp_path) == []
-    require(WITHDRAWN, tmp_path, [TERMS, PARENT])
+    require_agreement(WITHDRAWN, tmp_path, [TERMS, PARENT])
     assert agreed(WITHDRAWN, tmp_path).keys() == {TERMS, PARENT}
 
 
@@ -103,7 +103,7 @@ def test_who_needs_which() -> None:
 
 def test_the_ledger_says_what_when_and_how(tmp_path: Path) -> None:
     """Dataset, text, date, version, how: and no one's name."""
-    require(SET, tmp_path, [TERMS])
+    require_agreement(SET, tmp_path, [TERMS])
     record = json.loads((tmp_path / LEDGER).read_bytes())
     (line,) = record["agreements"]
     assert set(line) == {"dataset", "kind", "text_sha256", "date", "tool_version", "accepted_by"}
@@ -115,7 +115,7 @@ def test_the_ledger_says_what_when_and_how(tmp_path: Path) -> None:
 def test_for_a_header(tmp_path: Path) -> None:
     """The manifest carries it; where nothing was agreed it says so."""
     assert for_header(SET, tmp_path) is None
-    require(SET, tmp_path, ask=Asker(True))
+    require_agreement(SET, tmp_path, ask=Asker(True))
     header = for_header(SET, tmp_path)
     assert header is not None
     assert header[TERMS]["accepted_by"] == "asked"
@@ -128,6 +128,6 @@ def test_a_broken_ledger(tmp_path: Path, text: bytes) -> None:
     """Whatever it holds is an error with a way out, and is not written over."""
     (tmp_path / LEDGER).write_bytes(text)
     with pytest.raises(InputError, match="ledger") as caught:
-        require(SET, tmp_path, [TERMS])
+        require_agreement(SET, tmp_path, [TERMS])
     assert caught.value.next_command
     assert (tmp_path / LEDGER).read_bytes() == text

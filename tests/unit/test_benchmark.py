@@ -16,13 +16,13 @@ from occluded_datasets.benchmark import (  # fmt: skip
     UNVERIFIED,
     Benchmark,
     benchmark_parts,
+    benchmark_rows_text,
     benchmarks,
     cell_ids,
     differing_rows,
     find_benchmark,
     make,
     published_rows,
-    rows_text,
     score,
 )
 from occluded_datasets.errors import IncompleteError, ProtocolError, UnknownNameError, UsageError
@@ -142,4 +142,4 @@ def test_rows_are_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = [{**rows[0], "boxes": "0:0:1:1"}, *rows[2:]]
     assert differing_rows(part, changed) == tuple(f"{row['level']} {row['source_image_id']}" for row in rows[:2])
     text = resources.files(PACKAGE).joinpath("benchmarks", part.rules["rows"]).read_text("utf-8")
-    assert rows_text(rows) == text
+    assert benchmark_rows_text(rows) == text

@@ -117,7 +117,7 @@ def test_half_a_step_is_decided_exactly() -> None:
         asked.extend(zip(row.tolist(), column.tolist(), strict=True))
         return [100 + index for index in column.tolist()]
 
-    assert exact.rounded(values, 1e-6, truth).tolist() == [[100, 101, 7]]
+    assert exact.round_to_steps(values, 1e-6, truth).tolist() == [[100, 101, 7]]
     assert asked == [(0, 0), (0, 1)]
 
 

@@ -21,8 +21,8 @@ from occluded_datasets.literature.loaders import (
     effect,
     loader_score,
     loader_text,
-    require,
     rows,
+    rule_of,
     rules,
     unscored,
 )
@@ -83,7 +83,7 @@ NUMBER_MAP = (1 / 2 + 1 / 2 + 1 / 2 + 1 / 2) / 4
 
 def test_the_picture_number_as_camera_costs_one_true_match_a_probe(two_people: Manifest) -> None:
     """As fast-reid on Partial-REID: exactly one match a probe goes, and rank-1 and mAP with it."""
-    rule = require("partial-reid", "fast-reid")
+    rule = rule_of("partial-reid", "fast-reid")
     told = effect(rule, two_people)
     assert (told.probes, told.gallery, told.filtered, told.dropped, told.divisor) == (4, 4, 4, 0, 4)
     assert loader_score(rule, two_people, angled()) == Numbers(0.0, pytest.approx(NUMBER_MAP), "hits")
@@ -91,7 +91,7 @@ def test_the_picture_number_as_camera_costs_one_true_match_a_probe(two_people: M
 
 def test_a_camera_by_side_removes_nothing(two_people: Manifest) -> None:
     """As PADE on Partial-REID: the same pictures, another number."""
-    rule = require("partial-reid", "PADE")
+    rule = rule_of("partial-reid", "PADE")
     told = effect(rule, two_people)
     assert (told.filtered, told.dropped) == (0, 0)
     assert loader_score(rule, two_people, angled()) == Numbers(0.75, pytest.approx(ROLE_MAP), "hits")
@@ -110,7 +110,7 @@ def test_average_precision_at_the_hits_and_by_trapezoid() -> None:
 
 def test_trapezoid_changes_map_and_not_rank1(two_people: Manifest) -> None:
     """The same rule with the other AP."""
-    rule = require("partial-reid", "PADE")
+    rule = rule_of("partial-reid", "PADE")
     other = replace(rule, codebase=replace(rule.codebase, ap="trapezoid"))
     by_hand = (3 * (1 + (2 / 3 + 1 / 2) / 2) / 2 + ((1 / 2 + 0) / 2 + (2 / 3 + 1 / 2) / 2) / 2) / 4
     assert loader_score(other, two_people, angled()) == Numbers(0.75, pytest.approx(by_hand), "trapezoid")
@@ -151,7 +151,7 @@ def test_a_probe_without_a_match_is_dropped_or_counts_against(
         + [{"image_id": f"{place}/whole_body_images/1/1_1_1", "pid": "1", "split": "test", "role": "gallery"}],
         "p-dukemtmc-reid",
     )  # fmt: skip
-    rule = require("p-dukemtmc-reid", codebase)
+    rule = rule_of("p-dukemtmc-reid", codebase)
     told = effect(rule, manifest)
     assert (told.dropped, told.divisor) == (1, divisor)
     assert loader_score(rule, manifest, FeatureFile(tuple(manifest.frame["image_id"]), np.ones((3, 2)))) == expected
@@ -174,7 +174,7 @@ def test_equal_similarities_stand_in_gallery_order() -> None:
 
 def test_a_matrix_is_used_as_it_is(two_people: Manifest) -> None:
     """Pairwise matchers have nothing else: distances give the numbers of the features they came from."""
-    rule, features = require("partial-reid", "fast-reid"), angled()
+    rule, features = rule_of("partial-reid", "fast-reid"), angled()
     far = 1 - features.features[:4] @ features.features[4:].T
     given = Matrix(features.image_id[:4], features.image_id[4:], far)
     assert loader_score(rule, two_people, given) == loader_score(rule, two_people, features)
@@ -182,9 +182,9 @@ def test_a_matrix_is_used_as_it_is(two_people: Manifest) -> None:
 
 def test_a_small_gallery_raises_only_where_the_filter_shortens_it(two_people: Manifest) -> None:
     """Four gallery pictures are fewer than max rank 50; the filter leaves some probe three."""
-    assert effect(require("partial-reid", "fast-reid"), two_people).raises
-    assert not effect(require("partial-reid", "PADE"), two_people).raises
-    wide = require("partial-reid", "fast-reid")
+    assert effect(rule_of("partial-reid", "fast-reid"), two_people).raises
+    assert not effect(rule_of("partial-reid", "PADE"), two_people).raises
+    wide = rule_of("partial-reid", "fast-reid")
     assert not effect(replace(wide, codebase=replace(wide.codebase, max_rank=3)), two_people).raises
 
 
@@ -293,23 +293,23 @@ def test_refusals_name_what_is_wrong(two_people: Manifest, make_manifest: Callab
     with pytest.raises(UsageError, match="no code base's rules are recorded"):
         rules("market-1501")
     with pytest.raises(UnknownNameError, match="bpbreid"):
-        require("partial-reid", "bpbried")
+        rule_of("partial-reid", "bpbried")
     with pytest.raises(UsageError, match="no loader"):
-        rows(require("partial-reid", "torchreid"), two_people)
+        rows(rule_of("partial-reid", "torchreid"), two_people)
     with pytest.raises(UsageError, match="manifest is of partial-reid"):
-        rows(require("occluded-reid", "bpbreid"), two_people)
+        rows(rule_of("occluded-reid", "bpbreid"), two_people)
     with pytest.raises(ProtocolError, match="no picture in occluded_body_images"):
-        rows(require("partial-reid", "KPR"), two_people)
+        rows(rule_of("partial-reid", "KPR"), two_people)
     ilids = make_manifest(
         [{"image_id": f"partial-ilids/{side}/1", "pid": "1"} for side in ("Gallery", "Probe")], "partial-ilids"
     )
     with pytest.raises(InputError, match="no second number"):
-        effect(replace(require("partial-ilids", "fast-reid"), obstacle=""), ilids)
+        effect(replace(rule_of("partial-ilids", "fast-reid"), obstacle=""), ilids)
 
 
 def test_features_that_cannot_be_ranked_are_refused(two_people: Manifest) -> None:
     """A missing picture and a zero vector, by name; rows that a rule does not use do no harm."""
-    rule, features = require("partial-reid", "PADE"), angled()
+    rule, features = rule_of("partial-reid", "PADE"), angled()
     with pytest.raises(FeatureError, match="whole_body_images/002_002"):
         loader_score(rule, two_people, FeatureFile(features.image_id[:-1], features.features[:-1]))
     with pytest.raises(FeatureError, match="only zeros in partial-reid/partial_body_images/001_001"):

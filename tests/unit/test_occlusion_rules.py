@@ -13,7 +13,7 @@ import pytest
 from occluded_datasets.errors import InputError, OccludedDatasetsError, UnknownNameError, UsageError
 from occluded_datasets.occlusion import Recipe, presets
 from occluded_datasets.occlusion.blend import divided, over, premultiplied
-from occluded_datasets.occlusion.recipes.keys import Key, below, between, choose
+from occluded_datasets.occlusion.recipes.keys import Key, below, draw_between, draw_choice
 from occluded_datasets.occlusion.recipes.placement import Box, named_priors, parse_prior, place, sized, stood
 
 
@@ -36,8 +36,8 @@ def test_ranges_reach_both_ends() -> None:
     """The smallest and the largest word give the two ends of a range, and never more."""
     last = (1 << 64) - 1
     assert (below(0, 7), below(last, 7)) == (0, 6)
-    assert (between(0, -3, 3), between(last, -3, 3)) == (-3, 3)
-    assert [choose(word, (1, 3)) for word in (0, (1 << 62) - 1, 1 << 62, last)] == [0, 0, 1, 1]
+    assert (draw_between(0, -3, 3), draw_between(last, -3, 3)) == (-3, 3)
+    assert [draw_choice(word, (1, 3)) for word in (0, (1 << 62) - 1, 1 << 62, last)] == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("size", [(64, 128), (128, 256), (48, 110)])
@@ -47,7 +47,7 @@ def test_boxes_nest_across_levels(size: tuple[int, int]) -> None:
     for number in range(300):
         words = Key(5, str(number)).words("shape")
         at = place(parse_prior(named_priors()["lower-side-uniform"]), "noise", words[4], words[5], words[6])
-        aspect = between(words[7], 700_000, 1_400_000)
+        aspect = draw_between(words[7], 700_000, 1_400_000)
         inner = None
         for percent in range(10, 80, 10):
             box = stood(at, *sized(width * height * percent // 100, aspect, "", width, height), width, height)

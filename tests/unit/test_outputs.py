@@ -17,7 +17,7 @@ from featurekit import ROWS, Network, eleven
 
 from occluded_datasets.errors import StorageError, UsageError
 from occluded_datasets.evaluation import Matrix, Score, write_features, write_matrix
-from occluded_datasets.evaluation.record.outputs import FEATURES, PROBES, SCORE, kind_of
+from occluded_datasets.evaluation.record.outputs import FEATURES, PROBES, SCORE, kind_of_file
 from occluded_datasets.features import Histogram, extract
 from occluded_datasets.manifest import Manifest
 
@@ -74,12 +74,12 @@ def broken(*arguments: Any, **options: Any) -> Any:
 def test_kinds_of_files(manifest: Manifest, tmp_path: Path) -> None:
     """Each file is called what it is, whatever its name; no file is called nothing."""
     kinds = write_kinds(tmp_path, manifest)
-    assert {kind: kind_of(path) for kind, path in kinds.items()} == {kind: kind for kind in kinds}
-    assert {kind_of(tmp_path / name) for name in ("list.json", "half.json", "empty")} == {"a file of another kind"}
-    assert kind_of(tmp_path / "nothing") == ""
+    assert {kind: kind_of_file(path) for kind, path in kinds.items()} == {kind: kind for kind in kinds}
+    assert {kind_of_file(tmp_path / name) for name in ("list.json", "half.json", "empty")} == {"a file of another kind"}
+    assert kind_of_file(tmp_path / "nothing") == ""
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        assert kind_of(tmp_path / "pipe") == "no regular file"
+        assert kind_of_file(tmp_path / "pipe") == "no regular file"
 
 
 def test_a_score_is_written_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..study.contrasts import by_identity, interval
+from ..study.contrasts import by_identity, contrast_interval
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -84,6 +84,6 @@ def _interval(table: pd.DataFrame, values: pd.Series[float]) -> dict[str, Any] |
     people = int(defined.loc[values.notna(), "pid"].nunique())
     if not people:
         return None
-    mean, low, high = (round(one, DIGITS) for one in interval(by_identity([defined], "value")))
+    mean, low, high = (round(one, DIGITS) for one in contrast_interval(by_identity([defined], "value")))
     ends = {"low": low, "high": high} if people > 1 else {"low": None, "high": None}
     return {"mean": mean, **ends, "pictures": int(values.notna().sum()), "identities": people}

@@ -27,7 +27,7 @@ NEEDED = ("saliency", "It draws the maps.")
 """What needs matplotlib, and for what."""
 
 
-def draw(
+def draw_maps(
     pictures: Sequence[Array],
     maps: Mapping[str, Array],
     known: Mapping[str, Array],

@@ -35,7 +35,7 @@ class Chosen(NamedTuple):
     masked: bool
 
 
-def choose(manifest: Manifest, limit: int, seed: int = 0) -> Chosen:
+def choose_images(manifest: Manifest, limit: int, seed: int = 0) -> Chosen:
     """Return the first `limit` rows by a key of their pixels, of those that are occluded where a set was simulated.
 
     Junk and distractors are left out, and of a simulated set the clean pictures it refers to and crops.
@@ -104,7 +104,7 @@ def regions(manifest: Manifest, chosen: Chosen, size: tuple[int, int], bodies: P
     return known
 
 
-def nearest(mask: Masks, size: tuple[int, int]) -> Masks:
+def resize_mask(mask: Masks, size: tuple[int, int]) -> Masks:
     """Return a mask at another size, each pixel that of the nearest centre.
 
     Examples
@@ -131,7 +131,7 @@ def _occluder(manifest: Manifest, row: Mapping[str, str], size: tuple[int, int])
             f"Expected pixels {row['mask_sha256']}, found {found}.",
             "occreid-prepare simulate, which makes the set again",
         )
-    return nearest(mask >= SOLID, size)
+    return resize_mask(mask >= SOLID, size)
 
 
 def _body(bodies: Path, path: str, row: Mapping[str, str], size: tuple[int, int]) -> Masks:
@@ -142,7 +142,7 @@ def _body(bodies: Path, path: str, row: Mapping[str, str], size: tuple[int, int]
             f"{row['image_id']}: its mask {place} shows nobody.", f"Expected {SOLID} or more where the person is.",
             "make the masks again",
         )  # fmt: skip
-    return nearest(mask, size)
+    return resize_mask(mask, size)
 
 
 def _clean_path(row: Mapping[str, str], clean: Mapping[str, str]) -> str:

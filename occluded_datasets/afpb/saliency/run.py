@@ -16,9 +16,9 @@ from ...torch import ReidDataset
 from ..runs import Run, write_json
 from ..study.figures import require_figures
 from .energy import AGAINST, DIFFERENCE, DIGITS, RUN, measure_energy, measured
-from .figure import NEEDED, draw
+from .figure import NEEDED, draw_maps
 from .maps import Way, maps_of
-from .regions import choose, regions
+from .regions import choose_images, regions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def saliency(
     runs = {RUN: run} if against is None else {RUN: run, AGAINST: against}
     _require_one_size(run, against)
     way, size = way or Way(), run.config.size
-    chosen = choose(manifest, max(limit, pictures))
+    chosen = choose_images(manifest, max(limit, pictures))
     known = regions(manifest, chosen, size, Path(bodies) if bodies else None)
     rows = chosen.rows if known else chosen.rows.iloc[:pictures]
     maps = {
@@ -103,7 +103,7 @@ def saliency(
     }
     shown = ReidDataset(rows.iloc[:pictures], size=size, manifest=manifest, kind="array")
     drawn = [shown.pixels(index) for index in range(len(shown))]
-    figure = draw(drawn, maps, known, record["energy"], names_of(record))
+    figure = draw_maps(drawn, maps, known, record["energy"], names_of(record))
     folder = Path(out)
     write_json(folder / RECORD, record)
     with storage_errors(str(folder)):

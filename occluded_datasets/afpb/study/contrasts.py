@@ -75,7 +75,7 @@ def by_identity(tables: Sequence[pd.DataFrame], column: str) -> tuple[Values, Va
     return np.stack(sums), np.stack(counts)
 
 
-def interval(
+def contrast_interval(
     plus: tuple[Values, Values], minus: tuple[Values, Values] | None = None, seed: int = 0, replicates: int = REPLICATES
 ) -> Interval:
     """Return the mean over seeds of an arm's score, or of two arms' difference, with its 95 % interval.
@@ -120,8 +120,9 @@ def _multiplicities(rng: np.random.Generator, replicates: int, count: int) -> Va
 def over_seeds(differences: Sequence[float]) -> OverSeeds | None:
     """Return the t interval of one arm's difference by seed; none for a single seed.
 
-    The identities are fixed: it says what other seeds would give on the same probes. The bootstrap of `interval` draws
-    seeds with replacement, which makes their share too narrow: of n seeds by sqrt((n - 1) / n), and more in the tails.
+    The identities are fixed: it says what other seeds would give on the same probes. The bootstrap
+    of `contrast_interval` draws seeds with replacement, which makes their share too narrow: of n seeds by
+    sqrt((n - 1) / n), and more in the tails.
 
     Examples
     --------

@@ -29,7 +29,7 @@ def require_figures(what: str, why: str) -> Any:
     return Figure
 
 
-def figures(found: Mapping[str, Any]) -> dict[str, bytes]:
+def ablation_figures(found: Mapping[str, Any]) -> dict[str, bytes]:
     """Return PNG files by name: contrasts with their intervals, and mAP against the level.
 
     Raises

@@ -18,8 +18,8 @@ from ...files import storage_errors, write_atomic
 from ..inputs import require_inputs
 from ..runs import open_run, write_json
 from .arms import PRIMARY, arms_of, contrasts_of
-from .contrasts import HEADLINE, LEADING, METRICS, SHOWN, by_identity, by_seed, holm, interval, over_seeds
-from .figures import figures
+from .contrasts import HEADLINE, LEADING, METRICS, SHOWN, by_identity, by_seed, contrast_interval, holm, over_seeds
+from .figures import ablation_figures
 from .run import LEVELS, SCORES, Ablation, require_one
 from .tables import markdown
 
@@ -83,7 +83,7 @@ def write_outcome(ablation: Ablation) -> dict[str, Any]:
     write_json(ablation.folder / "ablation.json", found)
     pictures = {}
     with suppress(MissingPackageError):
-        pictures = figures(found)
+        pictures = ablation_figures(found)
     with storage_errors(str(ablation.folder)):
         write_atomic(ablation.folder / "ablation.md", markdown(found).encode())
         for name, data in pictures.items():
@@ -156,7 +156,7 @@ def _contrast(tables: Mapping[str, list[pd.DataFrame]], plus: str, minus: str) -
     seeds: dict[str, Any] = {}
     for metric, column in METRICS.items():
         sides = by_identity(tables[plus], column), by_identity(tables[minus], column)
-        found[metric] = interval(*sides)._asdict()
+        found[metric] = contrast_interval(*sides)._asdict()
         differences = by_seed(*sides)
         own = over_seeds(differences)
         seeds[metric] = None if own is None else {"differences": differences, **own._asdict()}
@@ -181,5 +181,5 @@ def _levels(runs: Mapping[str, list[Path]], benchmark: Benchmark) -> dict[str, A
 def _level(tables: Mapping[str, list[pd.DataFrame]], cells: Sequence[str]) -> dict[str, Any]:
     """Return of some cells together each arm's mean with its interval, and the contrasts."""
     own = {arm: [seed[seed["cell"].isin(cells)] for seed in seeds] for arm, seeds in tables.items()}
-    means: dict[str, Any] = {arm: interval(by_identity(seeds, "ap"))._asdict() for arm, seeds in own.items()}
+    means: dict[str, Any] = {arm: contrast_interval(by_identity(seeds, "ap"))._asdict() for arm, seeds in own.items()}
     return {**means, "contrasts": _contrasts(own)}

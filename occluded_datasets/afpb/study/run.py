@@ -178,7 +178,7 @@ def _check(plan: AblationPlan, configs: Mapping[Path, Config]) -> None:
     earlier = [start.seen] if start else [one.seen for one in origins.values()]
     for seen in earlier:
         _check_tests(plan, joined_identities(shown_identities(plan.train, rows), seen))
-    with ranks.joined() as place:
+    with ranks.join_processes() as place:
         for folder, config in configs.items():
             kept = kept_inputs(folder, config, resume=True)
             if kept is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import RecordError
 from ..scoring.exact import Array
-from ..scoring.statistics import LEVEL, fixed, interval
+from ..scoring.statistics import LEVEL, interval, six_decimals
 from .declared import UNSTATED
 from .digests import digest, sidecar
 from .schema import check_record
@@ -251,7 +251,10 @@ def _difference(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, Any]:
     low, high = interval(values, a["pid"].to_numpy()[both], _REPLICATES, _SEED)
     mean = values.mean(axis=0)
     result: dict[str, Any] = {
-        name: {"difference": fixed(mean[index]), "interval": [fixed(low[index]), fixed(high[index])]}
+        name: {
+            "difference": six_decimals(mean[index]),
+            "interval": [six_decimals(low[index]), six_decimals(high[index])],
+        }
         for index, name in enumerate(PAIRED)
     }
     return {**result, "level": LEVEL, "identities": int(a["pid"][both].nunique()), "probes": int(both.sum())}

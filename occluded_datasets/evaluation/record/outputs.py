@@ -16,7 +16,7 @@ _RECORD = {"schema", "protocol", "rows_sha256", "per_probe"}
 _HEADER = {"schema_version", "table_sha256", "fingerprint"}
 
 
-def kind_of(path: Path) -> str:
+def kind_of_file(path: Path) -> str:
     """Return in words what kind of file is at `path`, empty where there is none.
 
     Examples
@@ -62,7 +62,7 @@ def require_kind(path: Path, kind: str) -> None:
     UsageError
         With the kind of file that is there.
     """
-    found = kind_of(path)
+    found = kind_of_file(path)
     if found and found != kind:
         raise UsageError(f"{path} is {found}.", f"Only {kind} can be replaced by another one.", "choose another --out")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...files import exclusive, put_back, remove_tree, storage_errors, swap_in, write_atomic
 from .declared import UNSTATED
 from .digests import canonical, digest, sidecar
-from .outputs import PROBES, SCORE, kind_of, require_free, require_kind
+from .outputs import PROBES, SCORE, kind_of_file, require_free, require_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +180,7 @@ def _differs(path: Path, data: bytes) -> str:
     found = path.read_bytes() if path.is_file() else b""
     if found == data:
         return ""
-    if kind_of(path) == SCORE:
+    if kind_of_file(path) == SCORE:
         there, expected = json.loads(found), json.loads(data)
         names = [name for name in sorted({*there, *expected}) if there.get(name) != expected.get(name)]
         return f"It differs in {', '.join(names) or 'its bytes'}."

@@ -100,7 +100,7 @@ def _halves(rows: Array) -> tuple[Array, Array]:
     return high, (rows * _HALF - high) * _HALF
 
 
-def nearest(numerator: int, denominator: int) -> int:
+def round_fraction(numerator: int, denominator: int) -> int:
     """Return the whole number nearest to a fraction of positive denominator, the even one of two.
 
     Examples
@@ -121,7 +121,7 @@ def error_bound(length: int) -> float:
     return (length + 16) * 2.0**-53 * STEPS * 1.02
 
 
-def rounded(values: Array, bound: float, exactly: Callable[[Array, Array], list[int]]) -> Array:
+def round_to_steps(values: Array, bound: float, exactly: Callable[[Array, Array], list[int]]) -> Array:
     """Return `values` (rows, columns) rounded to whole steps, int32; overwrites `values`.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ...errors import UsageError
-from .exact import STEPS, UNIT, Array, error_bound, exact_dots, nearest, on_grid, squared_norms, unit_rows
+from .exact import STEPS, UNIT, Array, error_bound, exact_dots, on_grid, round_fraction, squared_norms, unit_rows
 
 DISTANCES = ("cosine", "euclidean")
 PARTS_RULES = ("visible-parts-mean",)
@@ -75,7 +75,7 @@ class Cosine:
 
     def exactly(self, a: Side, b: Side) -> list[int]:
         """Return cosines in steps, rounded from the exact value."""
-        return [nearest(dot * STEPS, UNIT) for dot in exact_dots(a.grid, b.grid)]
+        return [round_fraction(dot * STEPS, UNIT) for dot in exact_dots(a.grid, b.grid)]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Euclidean:
         scale = Fraction(self.steps) / UNIT
         squares = zip(exact_dots(a.grid, a.grid), exact_dots(b.grid, b.grid), exact_dots(a.grid, b.grid), strict=True)
         values = (scale * (2 * xy - xx - yy) for xx, yy, xy in squares)
-        return [nearest(value.numerator, value.denominator) for value in values]
+        return [round_fraction(value.numerator, value.denominator) for value in values]
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class VisiblePartsMean:
             for row, (dot, common) in enumerate(zip(dots, both, strict=True)):
                 total[row] += dot * common
                 weight[row] += common
-        return [nearest(t * STEPS, w * UNIT) if w else -STEPS for t, w in zip(total, weight, strict=True)]
+        return [round_fraction(t * STEPS, w * UNIT) if w else -STEPS for t, w in zip(total, weight, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .exact import Array, rounded
+from .exact import Array, round_to_steps
 from .metrics import FeatureRows, Measure, Side, measure
 
 __all__ = ["FeatureRows", "FeatureSource", "MatrixSource", "Measure", "Side", "Similarities", "measure"]
@@ -68,7 +68,7 @@ class FeatureSource:
         """Return similarities in steps, (probes, pictures) int32."""
         own = self.side.take(slice(start, stop))
         values = self.measure.product(own, tile, pairs=False)
-        return rounded(values, self.measure.bound, lambda p, g: self._exactly(own, tile, p, g))
+        return round_to_steps(values, self.measure.bound, lambda p, g: self._exactly(own, tile, p, g))
 
     def pairs(self, tile: Side, probe: Array, column: Array) -> Array:
         """Return similarities in steps, (pairs,) int32."""
@@ -82,7 +82,7 @@ class FeatureSource:
 
     def _row_by_row(self, tile: Side, probe: Array, column: Array) -> Array:
         values = self.measure.product(self.side.fast(probe), tile.fast(column), pairs=True)[:, None]
-        return rounded(
+        return round_to_steps(
             values, self.measure.bound, lambda row, _: self._exactly(self.side, tile, probe[row], column[row])
         )[:, 0]
 

@@ -23,14 +23,14 @@ def score_table(scores: Scores) -> Array:
 
 def named_values(values: Sequence[float] | Array) -> dict[str, Any]:
     """Return the eight numbers under their names in a record, at six decimals."""
-    whole = [fixed(value) for value in values]
+    whole = [six_decimals(value) for value in values]
     return {
         **dict(zip(METRICS, whole[:3], strict=True)),
         "cmc": {str(rank): value for rank, value in zip(RANKS, whole[3:], strict=True)},
     }
 
 
-def fixed(value: float) -> float:
+def six_decimals(value: float) -> float:
     """Return a number at the record's six decimals."""
     return round(float(value), 6)
 
@@ -78,7 +78,9 @@ def intervals(values: Array, pid: Array, replicates: int, seed: int) -> dict[str
         return None
     low, high = interval(values, pid, replicates, seed)
     names = (*METRICS, *map(str, RANKS))
-    pairs: dict[str, Any] = {name: [fixed(a), fixed(b)] for name, a, b in zip(names, low, high, strict=True)}
+    pairs: dict[str, Any] = {
+        name: [six_decimals(a), six_decimals(b)] for name, a, b in zip(names, low, high, strict=True)
+    }
     return {
         "method": "bootstrap over probe identities",
         "level": LEVEL,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..blend import cover, over, paste, resized
-from ..recipes.keys import PPM, Key, Words, between
+from ..recipes.keys import PPM, Key, Words, draw_between
 from ..recipes.placement import Box, Place, place, sized, stood
 from ..recipes.recipe import Branch
 from ..sources.occluders import CONTENT, Items, Job, of_bank, person
@@ -75,8 +75,8 @@ class Application(NamedTuple):
     def cover(self, out: Pixels, mask: Pixels, words: Words) -> Record:
         """Put one or several occluders in front."""
         arm, canvas = self.arm, self.canvas
-        requested = between(words[2], *arm.fraction)
-        count = between(words[3], *arm.count) if arm.count[1] > 1 else arm.count[0]
+        requested = draw_between(words[2], *arm.fraction)
+        count = draw_between(words[3], *arm.count) if arm.count[1] > 1 else arm.count[0]
         target = (2 * canvas.whole * requested + PPM * count) // (2 * PPM * count)
         first = self._one(out, mask, 0, words, target)
         if count == 1:
@@ -99,7 +99,7 @@ class Application(NamedTuple):
         if fill is None:
             return self._silhouette(out, mask, job, shape, target)
         at = place(arm.prior, arm.occluder, shape[4], shape[5], shape[6])
-        box = rectangle(canvas, target, between(shape[7], *arm.aspect), at)
+        box = rectangle(canvas, target, draw_between(shape[7], *arm.aspect), at)
         soft = ramp_width(arm.feather, box.w, box.h)
         outer = widened(box, soft, canvas.width, canvas.height) if soft else box
         patch, name = fill(job, outer)
@@ -124,7 +124,7 @@ class Application(NamedTuple):
         if arm.scale is None:
             fitted = silhouette(canvas, target, item, at, self.kernel)
         else:
-            fitted = entering(canvas, target, item, at, between(job.words[6], *arm.scale), self.kernel)
+            fitted = entering(canvas, target, item, at, draw_between(job.words[6], *arm.scale), self.kernel)
         whole, box = fitted.whole, fitted.box
         if self.kernel is not None and not (arm.feather or arm.colour_match or arm.shadow):
             left, top = box.x - whole.x, box.y - whole.y
@@ -156,7 +156,7 @@ class Application(NamedTuple):
     def crop(self, out: Pixels, mask: Pixels, words: Words) -> Record:
         """Keep one band, away from where the prior puts the loss, and scale it back to the picture's size."""
         arm, canvas = self.arm, self.canvas
-        requested = between(words[2], *arm.fraction)
+        requested = draw_between(words[2], *arm.fraction)
         lost = place(arm.prior, arm.occluder, words[4], words[5], words[6])
         at = Place(PPM - lost.u, PPM - lost.v, lost.span or "width")
         kept = canvas.width * canvas.height * (PPM - requested) // PPM

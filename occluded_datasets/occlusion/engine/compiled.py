@@ -147,7 +147,7 @@ def _measured(levels: Any, area: int, width: int, height: int) -> Any:
 NOBODY = np.zeros((0, 0), np.uint8)
 
 
-def fitted(canvas: CoverageCanvas, target: int, item: Item, at: Place, wanted: int) -> tuple[Pixels, int, int]:
+def fit_compiled(canvas: CoverageCanvas, target: int, item: Item, at: Place, wanted: int) -> tuple[Pixels, int, int]:
     """Return (level, w, h) as the search of `fitting.silhouette` finds them from an area `wanted`."""
     width, height = canvas.width, canvas.height
     levels = item.levels + item.levels[-1:] * (LEVELS - len(item.levels))
@@ -213,7 +213,7 @@ def rendered(pixels: Any, wide: int, high: int, left: int, top: int, w: int, h: 
 
 
 @_compiled
-def resized(pixels: Any, w: int, h: int) -> Any:
+def resize_compiled(pixels: Any, w: int, h: int) -> Any:
     """Return pixels, shape (H, W, 3), at another size, as `blend.resized` does: columns first, as most are enlarged."""
     near, right = _taps(pixels.shape[1], w, 0, w)
     rows, down = _taps(pixels.shape[0], h, 0, h)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..blend import SOLID, resized
-from ..recipes.keys import PPM, Words, between
+from ..recipes.keys import PPM, Words, draw_between
 from ..recipes.placement import Box, Place, sized, stood
 from ..recipes.recipe import Branch
 from ..sources.occluders import Item, level_for
@@ -94,11 +94,11 @@ def erased(words: Callable[[int], Words], arm: Branch, width: int, height: int) 
     """
     for attempt in range(arm.options["attempts"]):
         word = words(attempt)
-        fraction, aspect = between(word[0], *arm.fraction), between(word[1], *arm.aspect)
+        fraction, aspect = draw_between(word[0], *arm.fraction), draw_between(word[1], *arm.aspect)
         area = width * height * fraction
         h, w = (isqrt(4 * area * aspect) // PPM + 1) // 2, (isqrt(4 * area // aspect) + 1) // 2
         if 1 <= w < width and 1 <= h < height:
-            return Box(between(word[2], 0, width - w), between(word[3], 0, height - h), w, h), fraction
+            return Box(draw_between(word[2], 0, width - w), draw_between(word[3], 0, height - h), w, h), fraction
     return None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...hashing import pixel_digest
-from ..recipes.keys import PPM, Key, below, choose
+from ..recipes.keys import PPM, Key, below, draw_choice
 from ..recipes.recipe import POOLED, Branch, Recipe
 from ..sources.occluders import PLAIN, Items
 from ..sources.pool import Pool
@@ -217,7 +217,7 @@ class Simulator:
         recipe = self.recipe
         if recipe.probability < PPM and below(words[0], PPM) >= recipe.probability:
             return Record(key)
-        number = choose(words[1], self._weights)
+        number = draw_choice(words[1], self._weights)
         arm = recipe.arms[number]
         if arm.of == "person" and person is None:
             raise UsageError(

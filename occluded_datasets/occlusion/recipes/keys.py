@@ -66,12 +66,12 @@ def below(word: int, count: int) -> int:
     return word * count >> 64
 
 
-def between(word: int, low: int, high: int) -> int:
+def draw_between(word: int, low: int, high: int) -> int:
     """Return an integer from `low` to `high`, both included."""
     return low + (word * (high - low + 1) >> 64)
 
 
-def choose(word: int, weights: tuple[int, ...]) -> int:
+def draw_choice(word: int, weights: tuple[int, ...]) -> int:
     """Return an index with a chance proportional to its weight.
 
     Examples

@@ -14,7 +14,7 @@ from importlib import resources
 from math import isqrt
 from typing import Any, Literal, NamedTuple
 
-from .keys import PPM, between, choose
+from .keys import PPM, draw_between, draw_choice
 
 SPANS = ("", "width", "height")
 
@@ -101,8 +101,8 @@ def ppm_range(value: Any, name: str, low: float, high: float) -> tuple[int, int]
 def place(prior: Prior, kind: str, which: int, across: int, down: int) -> Place:
     """Return a place from three words: which component, where across, where down."""
     parts = prior.get(kind) or prior["default"]
-    part = parts[choose(which, tuple(one.weight for one in parts))] if len(parts) > 1 else parts[0]
-    return Place(between(across, *part.u), between(down, *part.v), part.span)
+    part = parts[draw_choice(which, tuple(one.weight for one in parts))] if len(parts) > 1 else parts[0]
+    return Place(draw_between(across, *part.u), draw_between(down, *part.v), part.span)
 
 
 def sized(area: int, aspect: int, span: str, width: int, height: int) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def from_folder(folder: Path, kind: str = BY_FOLDER) -> list[Given]:
     return _sorted(given)
 
 
-def training_rows(manifest: Manifest) -> pd.DataFrame:
+def rows_for_cutouts(manifest: Manifest) -> pd.DataFrame:
     """Return the rows that persons may be cut from: split ``train``, junk and distractors never."""
     frame = manifest.frame
     return frame[(frame["split"] == "train") & ~frame["role"].isin(IGNORED_ROLES)]
@@ -102,7 +102,7 @@ def from_manifest(manifest: Manifest, masks: Path) -> list[Given]:
     BankError
         If no training row has a mask.
     """
-    rows = training_rows(manifest)
+    rows = rows_for_cutouts(manifest)
     given = []
     cells = zip(*(rows[name] for name in ("image_id", "pid", "root", "path", "sha256")), strict=True)
     for image_id, pid, root, path, sha256 in cells:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ..blend import SOLID, premultiplied, resized
-from ..recipes.keys import NOISE_BYTES, PPM, Words, below, between, noise_tape
+from ..recipes.keys import NOISE_BYTES, PPM, Words, below, draw_between, noise_tape
 from ..recipes.placement import Box
 from ..recipes.recipe import Branch
 from .pool import KEPT, Pool, PoolImage, mask_at, pixels_of
@@ -142,7 +142,7 @@ PLAIN = ("constant", "noise", "random-erasing")
 def _window(job: Job, box: Box, pixels: Pixels) -> Box:
     """Return a piece of background: at an upper corner, a share of the width wide, of the box's shape."""
     height, width = pixels.shape[:2]
-    w = min(width, max(2, between(job.words[2], *job.arm.window) * width // PPM))
+    w = min(width, max(2, draw_between(job.words[2], *job.arm.window) * width // PPM))
     h = min(max(2, height * 2 // 5), max(2, (2 * w * box.h + box.w) // (2 * box.w)))
     corners = job.arm.options["corners"]
     x = 0 if corners[below(job.words[3], len(corners))] == "top-left" else width - w
