@@ -270,7 +270,8 @@ def split(manifest: Manifest, protocol: str | Protocol, *, rows: str = TEST_ROWS
     if rows not in ROWS:
         raise UnknownNameError.of("rows", rows, ROWS, "rows='test' or rows='all'")
     frame = manifest.frame.sort_values("image_id", ignore_index=True)
-    if rows == TEST_ROWS and manifest.dataset == "simulated" and (frame["split"] == "train").any():
+    narrow = rows == TEST_ROWS and manifest.dataset == "simulated" and "split" not in chosen.rules["probe"]
+    if narrow and (frame["split"] == "train").any():
         chosen = chosen.without_training_rows()
     rules = chosen.rules
     probe, gallery = (_rows(frame, rules[side], rules["junk"]) for side in ("probe", "gallery"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..shared import json_option, load_manifest, progress_bar, root_option, say, say_json, source_option
+from ..shared import json_option, load_manifest, progress_bar, root_option, rows_option, say, say_json, source_option
 from .options import require_pytorch
 
 
@@ -17,6 +17,7 @@ from .options import require_pytorch
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the score record is written.")
 @click.option("--replace", is_flag=True, help="Put this record in the place of another one.")
 @click.option("--level", metavar="F", help="Of a simulated set: the probes of this level alone.")
+@rows_option
 @click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Replicates of intervals.")
 @root_option
 @source_option
@@ -28,6 +29,7 @@ def command(
     out: Path | None,
     replace: bool,
     level: str | None,
+    rows: str,
     bootstrap: int,
     root: Path | None,
     sources: tuple[str, ...],
@@ -52,7 +54,7 @@ def command(
     loaded = load_manifest(manifest, root, sources)
     with progress_bar() as tell:
         found = evaluate_run(
-            opened, loaded, protocol_of(loaded, protocol, level), bootstrap=bootstrap,
+            opened, loaded, protocol_of(loaded, protocol, level), rows=rows, bootstrap=bootstrap,
             progress=lambda at, total: tell("describe", at, total),
         )  # fmt: skip
     written = out is not None and found.score.write(out, replace=replace)

@@ -11,7 +11,7 @@ import torch
 from ..evaluation import Score, evaluate
 from ..manifest import Manifest
 from ..people import shared_identities
-from ..protocol import Protocol, find_protocol, split
+from ..protocol import TEST_ROWS, Protocol, find_protocol, split
 from ..scan import Progress
 from ..torch import ReidDataset, normalized
 from ..torch.normalizing import IMAGENET
@@ -93,6 +93,7 @@ def evaluate_run(
     manifest: Manifest,
     protocol: str | Protocol,
     *,
+    rows: str = TEST_ROWS,
     described: ExtractedFeatures | None = None,
     bootstrap: int = 1000,
     progress: Progress | None = None,
@@ -107,6 +108,8 @@ def evaluate_run(
         Of the test set.
     protocol : str or Protocol
         As of `occluded_datasets.evaluate`.
+    rows : str
+        Of a simulated set: ``test`` scores no row of its source's split train, ``all`` does.
     described : ExtractedFeatures, optional
         Features that are there already, of these rows at least.
     bootstrap : int
@@ -120,15 +123,17 @@ def evaluate_run(
         If the protocol has no such name, or identities of the test were trained on, by this run or one before it.
     """
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(manifest.dataset, protocol)
-    rows = tested_rows(manifest, chosen)
-    shared_identities(run.seen, manifest, rows)  # an error before the images are described, and not after
-    found, facts = described or extract_features(run, manifest, rows, progress), run.facts()
+    tested = tested_rows(manifest, chosen, rows)
+    shared_identities(run.seen, manifest, tested)  # an error before the images are described, and not after
+    found, facts = described or extract_features(run, manifest, tested, progress), run.facts()
     require_inputs(
         {"model": found.model}, {"model": facts["sha256"]}, "described", "extract_features(run, manifest, rows)"
     )
-    given = {name: found.features[name] for name in rows["image_id"]}
-    score = evaluate(manifest, chosen, given, declare=declaration(run), model=facts, seen=run.seen, bootstrap=bootstrap)
-    return Evaluated(score, occlusion_auroc(run, rows, found.hidden))
+    given = {name: found.features[name] for name in tested["image_id"]}
+    score = evaluate(
+        manifest, chosen, given, rows=rows, declare=declaration(run), model=facts, seen=run.seen, bootstrap=bootstrap
+    )
+    return Evaluated(score, occlusion_auroc(run, tested, found.hidden))
 
 
 def declaration(run: Run) -> dict[str, Any]:
@@ -151,11 +156,11 @@ def declaration(run: Run) -> dict[str, Any]:
     }
 
 
-def tested_rows(manifest: Manifest, protocol: Protocol) -> pd.DataFrame:
+def tested_rows(manifest: Manifest, protocol: Protocol, rows: str = TEST_ROWS) -> pd.DataFrame:
     """Return the rows that a protocol compares, probes and gallery, each once."""
     import pandas as pd
 
-    done = split(manifest, protocol)
+    done = split(manifest, protocol, rows=rows)
     both = pd.concat([done.probe, done.gallery])
     return both.drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
 

@@ -111,6 +111,7 @@ def test_training_rows_of_a_simulated_set_are_not_scored(make_manifest: Make) ->
     assert (len(default.probe), len(default.gallery)) == (4, 8)
     assert widened.protocol.id == find_protocol("simulated", "source-gallery").id
     assert (len(widened.probe), len(widened.gallery)) == (8, 16)
+    assert split(manifest, default.protocol).protocol.id == default.protocol.id
     with pytest.raises(UnknownNameError, match="rows"):
         split(manifest, "source-gallery", rows="train")
 
