@@ -123,7 +123,7 @@ def evaluate_run(
         If the protocol has no such name, or identities of the test were trained on, by this run or one before it.
     """
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(manifest.dataset, protocol)
-    tested = tested_rows(manifest, chosen, rows)
+    tested = compared_rows(manifest, chosen, rows)
     shared_identities(run.seen, manifest, tested)  # an error before the images are described, and not after
     found, facts = described or extract_features(run, manifest, tested, progress), run.facts()
     require_inputs(
@@ -156,7 +156,7 @@ def declaration(run: Run) -> dict[str, Any]:
     }
 
 
-def tested_rows(manifest: Manifest, protocol: Protocol, rows: str = TEST_ROWS) -> pd.DataFrame:
+def compared_rows(manifest: Manifest, protocol: Protocol, rows: str = TEST_ROWS) -> pd.DataFrame:
     """Return the rows that a protocol compares, probes and gallery, each once."""
     import pandas as pd
 

@@ -24,7 +24,7 @@ from .. import ranks
 from ..backbones import origin
 from ..config import CLEAN_VIEW, ONE_VIEW, Config
 from ..data import HIDDEN_BODIES, training_rows
-from ..evaluation import ExtractedFeatures, evaluate_run, extract_features, tested_rows
+from ..evaluation import ExtractedFeatures, evaluate_run, extract_features, compared_rows
 from ..inputs import images_sha256, inputs_of, require_inputs, shown_value
 from ..runs import RECORD, Run, kept_inputs, open_run, write_json
 from ..training import packed, train
@@ -231,7 +231,7 @@ def _check_tests(plan: AblationPlan, seen: Sequence[Mapping[str, Any]]) -> None:
     """Raise if a test shows identities that a model has seen."""
     for test in plan.tests:
         if test.parent is None:
-            rows = tested_rows(test.manifest, find_protocol(test.manifest.dataset, test.protocol))
+            rows = compared_rows(test.manifest, find_protocol(test.manifest.dataset, test.protocol))
         else:
             rows = benchmark_parts(find_benchmark(test.protocol), test.parent).probe
         shared_identities(seen, test.parent or test.manifest, rows)
