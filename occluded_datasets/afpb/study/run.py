@@ -24,7 +24,7 @@ from .. import ranks
 from ..backbones import origin
 from ..config import CLEAN_VIEW, ONE_VIEW, Config
 from ..data import HIDDEN_BODIES, training_rows
-from ..evaluation import ExtractedFeatures, evaluate_run, extract_features, compared_rows
+from ..evaluation import ExtractedFeatures, compared_rows, evaluate_run, extract_features
 from ..inputs import images_sha256, inputs_of, require_inputs, shown_value
 from ..runs import RECORD, Run, kept_inputs, open_run, write_json
 from ..training import packed, train
