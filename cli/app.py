@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -16,31 +17,15 @@ import click
 from .. import __version__
 from ..errors import OccludedDatasetsError
 
-COMMANDS = (
-    "list",
-    "info",
-    "cite",
-    "fetch",
-    "build",
-    "doctor",
-    "verify",
-    "diff",
-    "attest",
-    "compare-attestations",
-    "simulate",
-    "replay",
-    "pack",
-    "split",
-    "export",
-    "features",
-    "evaluate",
-    "compare",
-    "published",
-    "how-loaders-differ",
-    "bank",
-    "twin",
-    "demo",
-)
+SECTIONS = {
+    "Get a set": ("list", "info", "cite", "fetch", "build", "twin", "demo"),
+    "Check a copy": ("doctor", "verify", "diff", "attest", "compare-attestations"),
+    "Make occluded sets": ("simulate", "replay", "bank"),
+    "Train and extract": ("pack", "split", "features"),
+    "Score": ("evaluate", "compare", "published", "how-loaders-differ"),
+    "Share": ("export",),
+}
+"""The commands by what they are for, in the order of work."""
 
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO)
 
@@ -48,8 +33,13 @@ REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, 
 class Commands(click.Group):
     """Loads each command from its own file, and guesses what a misspelt one was meant to be."""
 
-    names: tuple[str, ...] = COMMANDS
+    sections: Mapping[str, tuple[str, ...]] = SECTIONS
     where = "."
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all commands."""
+        return tuple(name for names in self.sections.values() for name in names)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order of work."""
@@ -65,6 +55,14 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, each with the first sentence of its help."""
+        for title, names in self.sections.items():
+            found = ((name, self.get_command(ctx, name)) for name in names)
+            rows = [(name, _sentence(command.help or "")) for name, command in found if command is not None]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -75,6 +73,12 @@ class Commands(click.Group):
         near = difflib.get_close_matches(name, self.names, n=2, cutoff=0.6)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Commands: {', '.join(self.names)}."
         raise click.UsageError(f"no such command {name!r}. {hint}", ctx)
+
+
+def _sentence(text: str) -> str:
+    """Return the first sentence of a help text, on one line."""
+    words = " ".join(text.partition("\b")[0].split())
+    return words.partition(". ")[0].rstrip(".:") + "."
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -7,13 +7,13 @@ import click
 from ... import __version__
 from ..app import Commands, leave
 
-COMMANDS = ("train", "evaluate", "ablate", "saliency")
+SECTIONS = {"Train": ("train",), "Score": ("evaluate", "ablate"), "Look": ("saliency",)}
 
 
 class AfpbCommands(Commands):
     """The commands of this folder."""
 
-    names = COMMANDS
+    sections = SECTIONS
     where = ".afpb."
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -20,9 +19,9 @@ OWN = ("height", "width", "occlusion", "seed")
 
 def config_options(command: F) -> F:
     """Add an option for each parameter of `Config`, ``--size`` and ``--config``."""
-    from ...afpb.config import Config
+    from ...afpb.config import Config, parameter_help
 
-    words = _words(Config.__doc__ or "")
+    words = parameter_help()
     for one in reversed(fields(Config)):
         if one.name in OWN:
             continue
@@ -48,16 +47,6 @@ def config_of(config_file: Path | None, size: str | None, given: Mapping[str, An
     if size is not None:
         values["height"], values["width"] = parse_size(size)
     return Config.of(values, Config.read(config_file) if config_file else None)
-
-
-def _words(docstring: str) -> dict[str, str]:
-    """Return by parameter what its docstring says, in one line."""
-    section = docstring.partition("Parameters")[2].partition("Raises")[0]
-    found = {}
-    for names, text in re.findall(r"^ {4}(\w[\w, ]*) : .*\n((?: {8}.*\n?)+)", section, re.MULTILINE):
-        for name in names.split(", "):
-            found[name] = " ".join(text.split()).replace("``", "")
-    return found
 
 
 def require_pytorch() -> None:

@@ -18,7 +18,9 @@ from .options import config_of, config_options, require_pytorch
     "--occlusion", metavar="NAME",
     help="Second view: none (each picture once), clean, or a recipe of the simulator by name or path. [default: afpb]",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), help="Of everything that is drawn. [default: 0]")
+@click.option(
+    "--seed", type=click.IntRange(0), help="Seed of initialisation, sampling, augmentation and occlusion. [default: 0]"
+)
 @config_options
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="A store of `pack`, at --size.")
 @click.option(

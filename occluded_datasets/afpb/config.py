@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError, UnknownNameError, UsageError
 from ..occlusion import Recipe
@@ -19,57 +19,20 @@ PRECISIONS = ("auto", "float32", "bf16")
 SCHEDULES = ("cosine", "constant")
 
 
+T = TypeVar("T")
+
+
+def _parameter(default: T, words: str) -> T:
+    """Return a field of a config: its default, and a sentence that its option shows as help."""
+    made: T = field(default=default, metadata={"help": words})
+    return made
+
+
 @dataclass(frozen=True)
 class Config:
     """The parameters of a run. What the paper leaves unknown is ours (docs/afpb.md says which).
 
-    Parameters
-    ----------
-    backbone : str
-        ``resnet18``, ``resnet50``, ``mobilenet-v2``, ``efficientnet-lite0``, ``timm:NAME``, or ``tiny`` for tests.
-    weights : str
-        ``none``, ``imagenet``, or the path of a state dict of that backbone or of another run's ``model.pt``.
-    height, width : int
-        Pictures are resized to this, in pixels.
-    occlusion : str
-        ``none``: each picture once. ``clean``: a second view as clean as the first. Else a recipe of the simulator, by
-        name or path, for the second view.
-    id_weight, obc_weight, triplet_weight : float
-        Weights of identity loss, occluded / non-occluded loss and triplet loss; 0 leaves one out.
-    triplet_margin : float
-        Of the batch-hard triplet loss, Euclidean.
-    label_smoothing : float
-        Of the identity loss.
-    bnneck : bool
-        A batch normalisation between feature and identity head (Luo et al., 2019); the feature after it is compared.
-    identities, instances : int
-        People a batch and pictures a person, each in as many views as `occlusion` says.
-    accumulate : int
-        Batches a step.
-    epochs : int
-        Passes over the training rows.
-    max_steps : int
-        Ends the run earlier, and the schedule with it; 0: never.
-    lr, weight_decay : float
-        Of Adam.
-    schedule : str
-        ``cosine`` falls to 0 over the run, ``constant`` stays.
-    warmup : float
-        Epochs of linear warm-up.
-    flip : bool
-        Mirror each view with probability 0.5.
-    pad : int
-        Pad each side by as many black pixels and crop at random.
-    precision : str
-        ``float32``, ``bf16`` (autocast), or ``auto``: bf16 on a GPU.
-    seed : int
-        Of everything that is drawn.
-    hold_out : str
-        A benchmark (``market-1501-occ-v1-dev``) whose probe and gallery identities are left out of training.
-    train_protocol : str
-        A protocol whose training part is trained on; else the rows of the split ``train``, or all of a set without one.
-    shuffle_labels : bool
-        A control: pictures get other pictures' labels, so nothing about people can be learned.
+    Each parameter says what it means in its field's metadata, under ``help``: `parameter_help` returns it.
 
     Raises
     ------
@@ -82,33 +45,47 @@ class Config:
     {'obc_weight': (0.2, 0.0), 'epochs': (2, 30)}
     """
 
-    backbone: str = "resnet18"
-    weights: str = "imagenet"
-    height: int = 128
-    width: int = 64
-    occlusion: str = "afpb"
-    id_weight: float = 1.0
-    obc_weight: float = 0.2
-    triplet_weight: float = 0.0
-    triplet_margin: float = 0.3
-    label_smoothing: float = 0.0
-    bnneck: bool = False
-    identities: int = 8
-    instances: int = 4
-    accumulate: int = 1
-    epochs: int = 30
-    max_steps: int = 0
-    lr: float = 3.5e-4
-    weight_decay: float = 5e-4
-    schedule: str = "cosine"
-    warmup: float = 0.0
-    flip: bool = True
-    pad: int = 5
-    precision: str = "auto"
-    seed: int = 0
-    hold_out: str = ""
-    train_protocol: str = ""
-    shuffle_labels: bool = False
+    backbone: str = _parameter(
+        "resnet18", "Network: resnet18, resnet50, mobilenet-v2, efficientnet-lite0, timm:NAME, or tiny for tests."
+    )
+    weights: str = _parameter(
+        "imagenet", "Initial weights: none, imagenet, or a state dict of that backbone or another run's model.pt."
+    )
+    height: int = _parameter(128, "Height of the images, in pixels.")
+    width: int = _parameter(64, "Width of the images, in pixels.")
+    occlusion: str = _parameter(
+        "afpb", "Second view: none (each image once), clean, or a recipe of the simulator by name or path."
+    )
+    id_weight: float = _parameter(1.0, "Weight of the identity loss; 0 leaves it out.")
+    obc_weight: float = _parameter(0.2, "Weight of the occluded / non-occluded loss; 0 leaves it out.")
+    triplet_weight: float = _parameter(0.0, "Weight of the batch-hard triplet loss; 0 leaves it out.")
+    triplet_margin: float = _parameter(0.3, "Margin of the triplet loss, in Euclidean distance.")
+    label_smoothing: float = _parameter(0.0, "Label smoothing of the identity loss, 0 to below 1.")
+    bnneck: bool = _parameter(
+        False, "Batch normalisation between feature and identity head (Luo et al., 2019); its output is compared."
+    )
+    identities: int = _parameter(8, "Identities per batch.")
+    instances: int = _parameter(4, "Images per identity, each in as many views as the occlusion gives.")
+    accumulate: int = _parameter(1, "Batches per step.")
+    epochs: int = _parameter(30, "Passes over the training rows.")
+    max_steps: int = _parameter(0, "End the run, and its schedule, after so many steps; 0: never.")
+    lr: float = _parameter(3.5e-4, "Learning rate of Adam.")
+    weight_decay: float = _parameter(5e-4, "Weight decay of Adam.")
+    schedule: str = _parameter("cosine", "Learning rate over the run: cosine falls to 0, constant stays.")
+    warmup: float = _parameter(0.0, "Epochs of linear warm-up.")
+    flip: bool = _parameter(True, "Mirror each view with probability 0.5.")
+    pad: int = _parameter(5, "Pad each side by so many black pixels, then crop at random.")
+    precision: str = _parameter("auto", "float32, bf16 (autocast), or auto: bf16 on a GPU.")
+    seed: int = _parameter(0, "Seed of initialisation, sampling, augmentation and occlusion.")
+    hold_out: str = _parameter(
+        "", "A benchmark (market-1501-occ-v1-dev) whose probe and gallery identities are left out of training."
+    )
+    train_protocol: str = _parameter(
+        "", "Train on this protocol's training part; else on the split train, or on all rows of a set without one."
+    )
+    shuffle_labels: bool = _parameter(
+        False, "A control: images get other images' labels, so nothing about identities can be learned."
+    )
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -202,6 +179,17 @@ class Config:
         if not isinstance(values, dict):
             raise InputError(f"{path}: no config.", f"Expected a JSON object, found {type(values).__name__}.", HELP)
         return cls.of(values)
+
+
+def parameter_help() -> dict[str, str]:
+    """Return a sentence for each parameter of a config, by its name.
+
+    Examples
+    --------
+    >>> parameter_help()["pad"]
+    'Pad each side by so many black pixels, then crop at random.'
+    """
+    return {one.name: str(one.metadata["help"]) for one in fields(Config)}
 
 
 _KIND = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from occluded_datasets.cli.afpb import COMMANDS
+from occluded_datasets.cli.afpb import SECTIONS
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for names in SECTIONS.values() for name in names])
 def test_every_command_has_help_with_an_example(afpb: Callable[..., Any], name: str) -> None:
     """Without PyTorch too."""
     done = afpb(name, "--help")

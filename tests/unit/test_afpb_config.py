@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from occluded_datasets.afpb.config import Config
-from occluded_datasets.cli.afpb.options import _words
+from occluded_datasets.afpb.config import Config, parameter_help
+from occluded_datasets.cli.afpb.options import OWN
 from occluded_datasets.errors import InputError, UnknownNameError, UsageError
 
 
@@ -63,7 +65,21 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str) -> None:
         Config.read(path)
 
 
-def test_every_parameter_has_words_for_the_command_line() -> None:
-    """The help of an option is the parameter's line in the docstring."""
-    words = _words(Config.__doc__ or "")
-    assert {one.name for one in fields(Config)} == words.keys()
+def test_every_parameter_has_a_sentence_of_its_own() -> None:
+    """The help of an option is its parameter's, and no two parameters share one."""
+    words = parameter_help()
+    assert list(words) == [one.name for one in fields(Config)]
+    assert len(set(words.values())) == len(words)
+    assert all(sentence.endswith(".") for sentence in words.values())
+
+
+def test_help_needs_no_docstrings() -> None:
+    """Python without docstrings shows the same help of parameters."""
+    code = "from occluded_datasets.cli.afpb import group; group(['train', '--help'])"
+    plain, bare = (
+        subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, check=True).stdout
+        for flags in ([], ["-OO"])
+    )
+    for name, sentence in parameter_help().items():
+        assert name in OWN or "".join(sentence.split()) in "".join(bare.split())
+    assert plain.partition("Options:")[2] == bare.partition("Options:")[2]

@@ -26,6 +26,7 @@ STEPS = (
     "torch",
     "afpb",
     "cli",
+    "__main__",
 )
 STEP = {room: number for number, rooms in enumerate(STEPS) for room in rooms.split()}
 FREE = {"_version", "manifests"}
