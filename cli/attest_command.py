@@ -16,7 +16,7 @@ from .shared import json_option, load_manifest, root_option, say, say_json
 def command(manifest: str, root: Path | None, as_json: bool) -> None:
     """Print what MANIFEST (a path or a dataset id) may tell another laboratory: counts and digests as JSON.
 
-    No picture, no name of a picture and no path is in it. It repeats what the manifest says: run verify --full first
+    No image, no name of an image and no path is in it. It repeats what the manifest says: run verify --full first
     if the files may have changed since. With --json it stands on one line.
 
     \b

@@ -47,9 +47,9 @@ def build(
     folder: Path | None, manifest: str | None, drawn: bool, out: Path, masks: Path | None, kind_from: str,
     licence: str, source_note: str, refuse: tuple[str, ...], sources: tuple[str, ...], replace: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Cut things or people out of pictures and write them as one bank.
+    """Cut things or people out of images and write them as one bank.
 
-    A picture is RGBA, or has a mask NAME_mask.png beside it or masks/NAME.png.
+    An image is RGBA, or has a mask NAME_mask.png beside it or masks/NAME.png.
 
     \b
     Example:

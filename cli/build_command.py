@@ -46,7 +46,7 @@ def command(
 ) -> None:  # fmt: skip
     """Build and verify the manifest of a raw copy of DATASET; without --raw it is fetched first, as fetch does.
 
-    The copy is unpacked below ROOT/DATASET/raw, every picture is decoded and hashed, names and counts are checked,
+    The copy is unpacked below ROOT/DATASET/raw, every image is decoded and hashed, names and counts are checked,
     and manifest.csv is written when all is well. An incomplete copy exits 1 and publishes nothing.
 
     \b
@@ -122,7 +122,7 @@ def _print(built: Built, dry_run: bool, root: Path | None) -> None:
 
 
 def _print_roots(path: Path, root: Path | None) -> None:
-    """Say whose pictures a set without its own refers to, and which of them later commands will not find alone."""
+    """Say whose images a set without its own refers to, and which of them later commands will not find alone."""
     from ..manifest import header_path, placed, read, read_header
     from ..paths import data_root
 

@@ -67,7 +67,7 @@ def command(
     root: Path | None,
     as_json: bool,
 ) -> None:
-    """Score features of MANIFEST's pictures under a named protocol: a table to read and a record to keep.
+    """Score features of MANIFEST's images under a named protocol: a table to read and a record to keep.
 
     \b
     Example:

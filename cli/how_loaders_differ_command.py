@@ -69,7 +69,7 @@ def command(dataset: str, manifest: str | None, features: Path | None, root: Pat
 
 
 def _measured(known: Sequence[LoaderRule], manifest: Manifest, path: Path | None) -> dict[str, Any]:
-    """Return each rule's effect and numbers, and ours under the protocols with the same pictures."""
+    """Return each rule's effect and numbers, and ours under the protocols with the same images."""
     from ..errors import InputError
     from ..evaluation.feature_file import read_any
 
@@ -111,7 +111,7 @@ def _result(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matrix | 
 
 
 def _ours(manifest: Manifest, protocol: str, given: FeatureFile | Matrix) -> dict[str, Any]:
-    """Return what `evaluate` says of the same features under a protocol with the same pictures."""
+    """Return what `evaluate` says of the same features under a protocol with the same images."""
     from ..evaluation.evaluate import evaluate
 
     record = evaluate(manifest, protocol, given, bootstrap=0).record

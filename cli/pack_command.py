@@ -30,9 +30,9 @@ def command(
     sources: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Pack the pictures of MANIFEST (a path or a dataset id) into one memory map for training.
+    """Pack the images of MANIFEST (a path or a dataset id) into one memory map for training.
 
-    Each picture is checked on the way. A killed run is taken up by the same command.
+    Each image is checked on the way. A killed run is taken up by the same command.
 
     \b
     Example:

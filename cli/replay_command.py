@@ -37,12 +37,12 @@ def command(
     sources: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Rebuild the simulated set MANIFEST from its rows and the clean pictures: exit 0 if every pixel is the same.
+    """Rebuild the simulated set MANIFEST from its rows and the clean images: exit 0 if every pixel is the same.
 
     \b
     Example:
       occreid-prepare replay occ/manifest.csv --clean data/market-1501/manifest.csv
-      occreid-prepare replay rows/manifest.csv --clean data/market-1501/manifest.csv --out pictures
+      occreid-prepare replay rows/manifest.csv --clean data/market-1501/manifest.csv --out images
     """
     from ..occlusion import replay
 

@@ -84,7 +84,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Make a synthetic occluded set of MANIFEST: pictures, masks, and the rows that rebuild them to the pixel.
+    """Make a synthetic occluded set of MANIFEST: images, masks, and the rows that rebuild them to the pixel.
 
     \b
     Example:

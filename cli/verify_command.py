@@ -22,7 +22,7 @@ SHOWN = 10
 def command(manifest: str, full: bool, root: Path | None, sources: tuple[str, ...], as_json: bool) -> None:
     """Check that every file is still the one MANIFEST (a path or a dataset id) vouches for; exit 1 if not.
 
-    Of a store, made by pack, every picture is read and checked.
+    Of a store, made by pack, every image is read and checked.
 
     \b
     Example:
@@ -57,7 +57,7 @@ def command(manifest: str, full: bool, root: Path | None, sources: tuple[str, ..
 
 
 def _verify_store(path: str, as_json: bool) -> int:
-    """Read every picture of a store, say which are not those that were packed, and return the exit status."""
+    """Read every image of a store, say which are not those that were packed, and return the exit status."""
     from ..store import Store
 
     store = Store.open(path, check=False)

@@ -1,7 +1,7 @@
-"""Occlusion benchmarks that are cited by id: which pictures, occluded how, and the scores by family and level.
+"""Occlusion benchmarks that are cited by id: which images, occluded how, and the scores by family and level.
 
 A benchmark is data, ``manifests/benchmarks/<name>.json``: a parent set, its probes and gallery, families of recipes
-with levels, and a seed. No picture belongs to it: whoever holds the parent rebuilds it.
+with levels, and a seed. No image belongs to it: whoever holds the parent rebuilds it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Benchmark:
 
 
 class BenchmarkParts(NamedTuple):
-    """The pictures of a benchmark: probes and gallery as rows, and the training rows that give occluders."""
+    """The images of a benchmark: probes and gallery as rows, and the training rows that give occluders."""
 
     probe: pd.DataFrame
     gallery: pd.DataFrame
@@ -94,7 +94,7 @@ class BenchmarkBuild(NamedTuple):
     verdict : str
         ``verified`` if all are the published ones, ``different`` if not, ``unverified`` if none are published.
     differing : tuple of str
-        Cells, or source pictures, that are not as published.
+        Cells, or source images, that are not as published.
     """
 
     simulated: Simulated
@@ -131,14 +131,14 @@ def find_benchmark(name: str) -> Benchmark:
 
 
 def benchmark_parts(benchmark: Benchmark, source: Manifest) -> BenchmarkParts:
-    """Return the pictures of a benchmark in a copy of its parent.
+    """Return the images of a benchmark in a copy of its parent.
 
     Raises
     ------
     UsageError
         If the manifest is of another set.
     IncompleteError
-        If it has another number of probes or of gallery pictures.
+        If it has another number of probes or of gallery images.
     """
     rules = benchmark.rules
     if source.dataset != rules["dataset"]:
@@ -164,7 +164,7 @@ def benchmark_parts(benchmark: Benchmark, source: Manifest) -> BenchmarkParts:
 
 
 def _keyed(train: pd.DataFrame, identities: int, seed: int) -> BenchmarkParts:
-    """Return the first identities by key; of each camera of theirs the first picture by key is a probe."""
+    """Return the first identities by key; of each camera of theirs the first image by key is a probe."""
     pids = sorted(set(train["pid"]), key=lambda pid: key(seed, "identities", 0, pid))[:identities]
     own = train[train["pid"].isin(pids)]
     order = own.assign(order=[key(seed, "probe", 0, pixels) for pixels in own["pixel_sha256"]])
@@ -222,7 +222,7 @@ def parent_of(benchmark: Benchmark, source: Manifest) -> str:
 
 
 def benchmark_rows(done: Simulated) -> list[dict[str, str]]:
-    """Return what identifies each occluded picture of a set, by level and source picture."""
+    """Return what identifies each occluded image of a set, by level and source image."""
     from .manifest import read
 
     texts = from_frame(read(Path(done.manifest)).frame)
@@ -266,7 +266,7 @@ def benchmark_rows_text(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def differing_rows(benchmark: Benchmark, rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """Return the level and source picture of every row that is not as published."""
+    """Return the level and source image of every row that is not as published."""
     published = {(row["level"], row["source_image_id"]): row for row in published_rows(benchmark)}
     if not published:
         return ()

@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Step:
-    """What the demo did with one set; `splits` maps a protocol to its (train, probe, gallery) pictures."""
+    """What the demo did with one set; `splits` maps a protocol to its (train, probe, gallery) images."""
 
     dataset: str
     rows: int
@@ -74,7 +74,7 @@ def demo(
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A synthetic occluded set of one twin: pictures made, whether all were rebuilt from their rows, and a score."""
+    """A synthetic occluded set of one twin: images made, whether all were rebuilt from their rows, and a score."""
 
     recipe: str
     pictures: int

@@ -13,9 +13,9 @@
     │   │   ├── PasswordError       encrypted, and no or the wrong password
     │   │   └── MissingReaderError  a format whose reader is not installed
     │   ├── LayoutError             a tree that is not laid out as the dataset is
-    │   ├── ImageError              a picture that cannot be decoded to the end
+    │   ├── ImageError              an image that cannot be decoded to the end
     │   ├── ManifestError           a manifest that breaks its own contract
-    │   ├── FeatureError            features that are not those of the pictures, or no numbers
+    │   ├── FeatureError            features that are not those of the images, or no numbers
     │   ├── RecordError             a score record that breaks its own contract
     │   └── BankError               a bank of cut-outs that is missing, damaged or cannot be built
     ├── FetchError                  exit 2: a download that failed or brought something else
@@ -124,7 +124,7 @@ class LayoutError(InputError):
 
 
 class ImageError(InputError):
-    """A picture that cannot be decoded to its end, or whose kind is refused."""
+    """An image that cannot be decoded to its end, or whose kind is refused."""
 
 
 class ManifestError(InputError):
@@ -132,7 +132,7 @@ class ManifestError(InputError):
 
 
 class FeatureError(InputError):
-    """Features, or a matrix, that cannot be read or are not those of the pictures."""
+    """Features, or a matrix, that cannot be read or are not those of the images."""
 
 
 class RecordError(InputError):

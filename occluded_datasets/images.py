@@ -1,8 +1,8 @@
-"""Decode pictures to RGB and encode them: the only module that opens one.
+"""Decode images to RGB and encode them: the only module that opens one.
 
 Decoding is a check: a JPEG is decoded to its last block by libjpeg-turbo in strict mode (slow-integer DCT, fancy
 upsampling, so Pillow and OpenCV give the same pixels), everything else by Pillow from an allow-list of formats.
-The stored orientation is kept: EXIF rotation and ICC profiles are ignored, so a picture has one set of pixels.
+The stored orientation is kept: EXIF rotation and ICC profiles are ignored, so an image has one set of pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNTURN = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # by orientation: the PIL 
 
 
 def decode(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
-    """Return the pixels of an encoded picture, decoded to its last byte.
+    """Return the pixels of an encoded image, decoded to its last byte.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def decode(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        If the file is empty, no picture, truncated, damaged, followed by other bytes (JPEG), over 2**26 pixels,
+        If the file is empty, no image, truncated, damaged, followed by other bytes (JPEG), over 2**26 pixels,
         of several frames, 16-bit, or has transparency.
     """
     if not data:
@@ -56,7 +56,7 @@ def decode(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
 
 
 def decode_rgba(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
-    """Return the pixels of an encoded picture that has transparency, decoded to its last byte.
+    """Return the pixels of an encoded image that has transparency, decoded to its last byte.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def decode_rgba(data: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        As `decode`, and if the picture has no alpha channel and no transparent colour.
+        As `decode`, and if the image has no alpha channel and no transparent colour.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def encode(pixels: npt.NDArray[np.uint8], extension: str, quality: int = 92, eff
     quality : int
         Of a JPEG, 1 to 100.
     effort : int
-        Of a PNG: zlib's level, 1 fast to 9 small; the pixels are the same. Level 1 of an RGB picture is OpenCV's, with
+        Of a PNG: zlib's level, 1 fast to 9 small; the pixels are the same. Level 1 of an RGB image is OpenCV's, with
         run lengths alone: about three times as fast as Pillow's and 5 % larger.
 
     Raises
@@ -167,7 +167,7 @@ def looked_up(pixels: npt.NDArray[np.uint8], table: npt.NDArray[np.float32], out
 
 
 def to_pillow(pixels: npt.NDArray[np.uint8]) -> Image:
-    """Return pixels, shape (H, W, 3), uint8, as a picture of PIL in RGB.
+    """Return pixels, shape (H, W, 3), uint8, as an image of PIL in RGB.
 
     Examples
     --------

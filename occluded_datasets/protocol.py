@@ -113,7 +113,7 @@ class Protocol:
         return Protocol({**self.rules, **sides, "name": f"{self.name}-test"})
 
     def removes_cameras(self, probe: pd.DataFrame, gallery: pd.DataFrame) -> bool:
-        """Whether gallery pictures of the probe's identity and camera are removed, given the rows' cameras."""
+        """Whether gallery images of the probe's identity and camera are removed, given the rows' cameras."""
         rule = self.rules["camera_rule"]
         if rule == "same-camera-removed-if-real":
             return real_cameras(probe) and real_cameras(gallery)
@@ -132,7 +132,7 @@ class Split:
         Columns draw (int), role (probe or gallery), pid, image_id; empty where nothing is drawn. A role that is not
         in it is used whole in every draw.
     short : int
-        Identities and sides with fewer pictures than shots: they give all they have.
+        Identities and sides with fewer images than shots: they give all they have.
     unanswerable : int
         Probe rows whose identity has no gallery row.
     validation : pandas.DataFrame, optional
@@ -310,7 +310,7 @@ def _half(pids: Sequence[int], seed: int) -> set[int]:
 
 
 def _draws(probe: pd.DataFrame, gallery: pd.DataFrame, rules: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
-    """Return the table of draws and how many (identity, side) pairs had fewer pictures than shots."""
+    """Return the table of draws and how many (identity, side) pairs had fewer images than shots."""
     import pandas as pd
 
     sides = [
@@ -334,7 +334,7 @@ def _draws(probe: pd.DataFrame, gallery: pd.DataFrame, rules: Mapping[str, Any])
 
 
 def _pictures(rows: pd.DataFrame) -> dict[int, list[tuple[bytes, str]]]:
-    """Return (pixel_sha256, image_id) of each identity's pictures, identities ascending."""
+    """Return (pixel_sha256, image_id) of each identity's images, identities ascending."""
     found: dict[int, list[tuple[bytes, str]]] = {int(pid): [] for pid in sorted(set(rows["pid"]))}
     for pid, pixels, name in zip(rows["pid"], rows["pixel_sha256"], rows["image_id"], strict=True):
         found[int(pid)].append((pixels.encode(), name))
@@ -342,7 +342,7 @@ def _pictures(rows: pd.DataFrame) -> dict[int, list[tuple[bytes, str]]]:
 
 
 def _first(own: Sequence[tuple[bytes, str]], prefix: bytes, shots: int) -> list[str]:
-    """Return the names of the first `shots` pictures by key, equal pixels in name order."""
+    """Return the names of the first `shots` images by key, equal pixels in name order."""
     digest: Callable[[bytes], Any] = hashlib.sha256
     keyed = [(digest(prefix + pixels).digest(), name) for pixels, name in own]
     return [min(keyed)[1]] if shots == 1 else [name for _, name in sorted(keyed)[:shots]]

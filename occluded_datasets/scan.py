@@ -1,4 +1,4 @@
-"""Read every picture of a tree once: decode it in full, hash its bytes and its pixels."""
+"""Read every image of a tree once: decode it in full, hash its bytes and its pixels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .images import decode
 SHARD = 256
 
 Progress = Callable[[int, int], None]
-"""Called with (pictures done, pictures in all)."""
+"""Called with (images done, images in all)."""
 
 
 class Scanned(NamedTuple):
-    """What one full read of a picture says."""
+    """What one full read of an image says."""
 
     name: str
     width: int
@@ -32,7 +32,7 @@ class Scanned(NamedTuple):
 
 
 def scan_file(folder: str, name: str) -> Scanned:
-    """Return the facts of the picture ``folder/name``.
+    """Return the facts of the image ``folder/name``.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def scan_file(folder: str, name: str) -> Scanned:
 
 
 def scan_shard(folder: str, names: Sequence[str]) -> tuple[list[Scanned], list[tuple[str, str]]]:
-    """Return (facts of the readable pictures, (name, why) of the unreadable ones), in order."""
+    """Return (facts of the readable images, (name, why) of the unreadable ones), in order."""
     good, bad = [], []
     for name in names:
         try:

@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Train every arm with every seed, score each, and say what differs: with intervals over identities and seeds.
 
-    Arms differ in one thing each and see the same number of pictures. A stopped ablation goes on by the same command.
+    Arms differ in one thing each and see the same number of images. A stopped ablation goes on by the same command.
     The folder holds ablation.json, ablation.md, figures, and a run each in ARM-SEED.
 
     \b

@@ -53,7 +53,7 @@ def command(
 ) -> None:
     """Draw where RUN's largest identity logit hangs on the pixels, and measure it where masks are known.
 
-    A set that `simulate` made has masks of its occluders. The figure shows the pictures, chosen by key: where they are
+    A set that `simulate` made has masks of its occluders. The figure shows the images, chosen by key: where they are
     of real people it is for your own disk, under the set's terms.
 
     \b

@@ -89,7 +89,7 @@ def fetch(
     offline : bool
         Open no socket: what is not there is an error.
     file : str, optional
-        A name list of the set instead of its archive; lists hold no picture, and are fetched where the set is not.
+        A name list of the set instead of its archive; lists hold no image, and are fetched where the set is not.
     again : str
         The command that an error names to run with another option; `fetch` of this set by default.
     ask : callable, optional

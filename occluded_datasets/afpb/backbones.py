@@ -1,4 +1,4 @@
-"""Backbones: a map of features from pictures, with the weights they start from and where those come from."""
+"""Backbones: a map of features from images, with the weights they start from and where those come from."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Backbone(NamedTuple):
     Parameters
     ----------
     module : torch.nn.Module
-        From float pictures (B, 3, H, W) to a map (B, C, h, w).
+        From float images (B, 3, H, W) to a map (B, C, h, w).
     channels : int
         C.
     source : str

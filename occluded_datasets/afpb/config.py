@@ -108,12 +108,12 @@ class Config:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the pictures."""
+        """Height and width of the images."""
         return self.height, self.width
 
     @property
     def views(self) -> int:
-        """How often a picture is in a batch."""
+        """How often an image is in a batch."""
         return 1 if self.occlusion == ONE_VIEW else 2
 
     def recipe(self) -> Recipe | None:

@@ -1,4 +1,4 @@
-"""Training rows and training batches: which pictures, in which views, with which labels."""
+"""Training rows and training batches: which images, in which views, with which labels."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def rows_fingerprint(rows: pd.DataFrame) -> str:
 
 
 def shuffled(labels: npt.NDArray[np.int64], pixels: Iterable[str], seed: int) -> npt.NDArray[np.int64]:
-    """Return the labels dealt out anew among the pictures, by key: a control that can learn nothing about people."""
+    """Return the labels dealt out anew among the images, by key: a control that can learn nothing about people."""
     keys = [(key(seed, "shuffle", 0, one), index) for index, one in enumerate(pixels)]
     order = [index for _, index in sorted(keys)]
     return labels[np.array(order, np.int64)]
@@ -103,7 +103,7 @@ class Batches:
     rows : pandas.DataFrame
         What is trained on.
     manifest : Manifest
-        Which knows where their pictures are.
+        Which knows where their images are.
     config : Config
         What is made of them.
     store : Store or path
@@ -153,7 +153,7 @@ class Batches:
             yield self.made(raw, epoch)
 
     def _skip(self, steps: int) -> None:
-        """Leave steps of this epoch out: visits of pictures are counted as if those had been taken."""
+        """Leave steps of this epoch out: visits of images are counted as if those had been taken."""
         received = steps * self.config.accumulate
         state: dict[str, Any] = {"sampler": self.loader.sampler.state_dict(received)}
         if hasattr(self.loader.dataset, "state_dict"):
@@ -185,9 +185,9 @@ class Batches:
 
 
 def draws(pixels: Sequence[str], seed: int, epoch: int, view: int, pad: int) -> npt.NDArray[np.int64]:
-    """Return by picture (mirrored, down, right), (B, 3): keyed by pixels, so the same on any rank and after a resume.
+    """Return by image (mirrored, down, right), (B, 3): keyed by pixels, so the same on any rank and after a resume.
 
-    A picture that is twice in a batch has another draw the second time.
+    An image that is twice in a batch has another draw the second time.
     """
     met: Counter[str] = Counter()
     found = np.empty((len(pixels), 3), np.int64)
@@ -200,7 +200,7 @@ def draws(pixels: Sequence[str], seed: int, epoch: int, view: int, pad: int) -> 
 
 
 def augmented(pictures: Any, drawn: npt.NDArray[np.int64], pad: int, *, flip: bool) -> Any:
-    """Return pictures padded with black, cropped to their size at random places, and mirrored.
+    """Return images padded with black, cropped to their size at random places, and mirrored.
 
     Parameters
     ----------

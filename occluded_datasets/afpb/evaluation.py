@@ -27,7 +27,7 @@ BATCH = 64
 
 
 class ExtractedFeatures(NamedTuple):
-    """What a model says of pictures.
+    """What a model says of images.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Evaluated(NamedTuple):
     score : Score
         The record and the table by probe.
     occlusion_auroc : float or None
-        How well the occlusion head tells the protocol's occluded and partial pictures from its full-body ones; None
+        How well the occlusion head tells the protocol's occluded and partial images from its full-body ones; None
         where it was not trained, or there is but one kind.
     """
 
@@ -115,7 +115,7 @@ def evaluate_run(
     bootstrap : int
         Replicates of the intervals.
     progress : callable, optional
-        Called with (pictures described, in all).
+        Called with (images described, in all).
 
     Raises
     ------

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 UNDEFINED = -1
-"""The occlusion label of a picture of which nobody knows whether something hides it."""
+"""The occlusion label of an image of which nobody knows whether something hides it."""
 
 
 class Losses(NamedTuple):
@@ -21,7 +21,7 @@ class Losses(NamedTuple):
 
 
 def identity_loss(logits: Any, labels: Any, smoothing: float = 0.0) -> Any:
-    """Return the softmax cross-entropy over identities, real and simulated pictures alike.
+    """Return the softmax cross-entropy over identities, real and simulated images alike.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class Afpb(nn.Module):
     Parameters
     ----------
     body : torch.nn.Module
-        From pictures (B, 3, H, W), normalised, to a map (B, C, h, w).
+        From images (B, 3, H, W), normalised, to a map (B, C, h, w).
     channels : int
         C.
     classes : int
@@ -67,7 +67,7 @@ class Afpb(nn.Module):
                 nn.init.zeros_(head.bias)
 
     def forward(self, pictures: Any) -> ModelOutput:
-        """Return feature and logits of pictures, float (B, 3, H, W)."""
+        """Return feature and logits of images, float (B, 3, H, W)."""
         feature = self.body(pictures).mean(dim=(2, 3)).float()
         return ModelOutput(feature, self.identity(self.neck(feature)), self.occlusion(feature).squeeze(1))
 

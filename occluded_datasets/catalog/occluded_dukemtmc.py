@@ -88,7 +88,7 @@ DATASET = Dataset(
     lists=(("train.list", "bounding_box_train"), ("query.list", "query"), ("gallery.list", "bounding_box_test")),
     derivation=Derivation(
         published="https://github.com/lightas/Occluded-DukeMTMC-Dataset",
-        picked=(  # the authors' script: a query that is not the parent's is a gallery picture, and stays one
+        picked=(  # the authors' script: a query that is not the parent's is a gallery image, and stays one
             Picked("train.list", "dukemtmc-reid", ("bounding_box_train",)),
             Picked("query.list", "dukemtmc-reid", ("query", "bounding_box_test")),
             Picked("gallery.list", "dukemtmc-reid", ("bounding_box_test",)),

@@ -1,4 +1,4 @@
-"""Occluded-REID: 200 identities on a campus, five occluded and five full-body pictures each."""
+"""Occluded-REID: 200 identities on a campus, five occluded and five full-body images each."""
 
 from .spec import OCCLUDED, WHOLE, Count, Dataset, Form, Numbering, Part, Source, Terms, Variant
 

@@ -1,4 +1,4 @@
-"""Partial-iLIDS: 119 identities in an airport, one partial and one full-body picture each."""
+"""Partial-iLIDS: 119 identities in an airport, one partial and one full-body image each."""
 
 from .spec import PARTIAL, WHOLE, Count, Dataset, Form, Numbering, Part, Source, Terms, Variant
 

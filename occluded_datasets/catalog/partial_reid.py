@@ -1,4 +1,4 @@
-"""Partial-REID: 60 identities, five occluded, five partial and five full-body pictures each."""
+"""Partial-REID: 60 identities, five occluded, five partial and five full-body images each."""
 
 from .spec import OCCLUDED, PARTIAL, WHOLE, Count, Dataset, Form, Numbering, Part, Source, Terms, Variant
 

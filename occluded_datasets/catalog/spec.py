@@ -25,7 +25,7 @@ WHOLE = ("whole_body_images", "whole_images", "whole_body", "whole", "full_body_
 
 @dataclass(frozen=True)
 class Count:
-    """A declared number of pictures and identities; None where nobody says."""
+    """A declared number of images and identities; None where nobody says."""
 
     images: int | None
     identities: int | None
@@ -56,10 +56,10 @@ class Form:
         Folder names, relative to the top of the tree, any of which holds the part. They are compared without
         case, ``-``, ``_`` and spaces. An empty string is the top itself.
     pattern : str
-        Full match on the stem (the name without its picture extensions). Group ``pid`` is required; ``camid`` and
+        Full match on the stem (the name without its image extensions). Group ``pid`` is required; ``camid`` and
         ``x_*`` groups become columns.
     pid_folder : bool
-        The pictures lie one folder deeper, in a folder named by the identity.
+        The images lie one folder deeper, in a folder named by the identity.
     known_as : str
         Who renames it so; empty for the published form.
     """
@@ -72,7 +72,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Part:
-    """One folder of the published tree and what a picture in it is.
+    """One folder of the published tree and what an image in it is.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Part:
     stem : str
         Format of the published stem rebuilt from the pattern's groups; empty keeps the stem found.
     group : str
-        Format of the photo a picture was cut from; equal groups share it.
+        Format of the photo an image was cut from; equal groups share it.
     numbering : Numbering, optional
         The rule that spells every published name, where there is one.
     roles : tuple of (str, str)
@@ -93,7 +93,7 @@ class Part:
     twin : str
         Format of a twin's names (``pid``, ``index`` from 1, ``camera`` from 1) where `numbering` gives none.
     size : tuple of int
-        Least and most width, least and most height of a picture in pixels.
+        Least and most width, least and most height of an image in pixels.
     """
 
     folder: str
@@ -160,14 +160,14 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Picked:
-    """Where the pictures of one published name list lie.
+    """Where the images of one published name list lie.
 
     Parameters
     ----------
     file : str
         The list, as in `Dataset.lists`, which says the part it makes.
     parent : str
-        The dataset its pictures are of.
+        The dataset its images are of.
     folders : tuple of str
         Parts of the parent, in the order in which a name is looked for.
     rename : tuple of (str, str), optional
@@ -183,7 +183,7 @@ class Picked:
 
 @dataclass(frozen=True)
 class Derivation:
-    """How a set is made of its parents' pictures by published name lists.
+    """How a set is made of its parents' images by published name lists.
 
     Parameters
     ----------

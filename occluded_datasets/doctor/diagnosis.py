@@ -76,7 +76,7 @@ def diagnose(
 ) -> Diagnosis:
     """Return which set a folder or archive is, what is wrong with it and the command that mends it.
 
-    Nothing on disk is changed. Every file of an archive is read to its checksum and every picture of a folder is
+    Nothing on disk is changed. Every file of an archive is read to its checksum and every image of a folder is
     decoded; of an archive at most 3,000 are.
 
     Parameters

@@ -26,7 +26,7 @@ SUFFIXES = {"zip": ".zip", "rar": ".rar", "tar": ".tar .gz .tgz .bz2 .tbz .tbz2 
 class Case:
     """A copy of a known set, looked through.
 
-    `others` are the ids of sets that it might be as well, `placed` how many of its pictures lie and are named as the
+    `others` are the ids of sets that it might be as well, `placed` how many of its images lie and are named as the
     set's.
     """
 
@@ -45,7 +45,7 @@ class Case:
 
     @property
     def pictures(self) -> int:
-        """How many pictures there are."""
+        """How many images there are."""
         return sum(map(is_picture, self.found.names))
 
     @property
@@ -96,7 +96,7 @@ def wrong(plan: Mend) -> list[Finding]:
 
 
 def unread(case: Case) -> list[Finding]:
-    """Return what is wrong with a copy that no option builds: that not one picture of it can be read."""
+    """Return what is wrong with a copy that no option builds: that not one image of it can be read."""
     bad = case.inside.unreadable
     name = min(bad, default="")
     return [Finding("unreadable", f"{len(bad):,} pictures are not readable: {name} ({bad[name]})")] if bad else []

@@ -65,10 +65,10 @@ class Likely(NamedTuple):
 
 
 def likely(names: Sequence[str], hints: Sequence[str]) -> Likely | None:
-    """Return the set that the pictures among `names` are most likely of, or None if no set has half of them.
+    """Return the set that the images among `names` are most likely of, or None if no set has half of them.
 
-    Where several sets read the same pictures equally well, the one that the folders or `hints` name comes first,
-    then the one whose pictures have the extension met here.
+    Where several sets read the same images equally well, the one that the folders or `hints` name comes first,
+    then the one whose images have the extension met here.
     """
     pictures = [name for name in names if is_picture(name)]
     guesses = guess(pictures, map(get, ids()))
@@ -116,7 +116,7 @@ def _spellings() -> Iterator[tuple[str, str]]:
 
 
 def readings(names: Iterable[str], dataset: Dataset, extension: str = "") -> tuple[list[_Read], list[str]]:
-    """Return (the pictures as `dataset` reads them, the files it does not know); clutter and texts are in neither."""
+    """Return (the images as `dataset` reads them, the files it does not know); clutter and texts are in neither."""
     places = FolderMatcher(dataset)
     known, unknown = [], []
     for name in filter_names(names, dataset, extension, ())[0]:
@@ -131,9 +131,9 @@ def readings(names: Iterable[str], dataset: Dataset, extension: str = "") -> tup
 def mend(
     names: Sequence[str], dataset: Dataset, unreadable: Mapping[str, str], lists: Mapping[str, str]
 ) -> Mend | None:
-    """Return what makes a build of these files work: of the variants that lose no picture, the most complete.
+    """Return what makes a build of these files work: of the variants that lose no image, the most complete.
 
-    None if nothing does. Names of the unreadable pictures are keys of `unreadable`; `lists` are texts of name lists.
+    None if nothing does. Names of the unreadable images are keys of `unreadable`; `lists` are texts of name lists.
     """
     found = []
     for variant in dataset.variants:
@@ -175,7 +175,7 @@ def _mend(
 
 
 class _Left:
-    """The pictures that are left to build, and why others were dropped."""
+    """The images that are left to build, and why others were dropped."""
 
     def __init__(self, reads: list[_Read]) -> None:
         self.reads = reads
@@ -199,7 +199,7 @@ def _misplaced(one: _Read) -> bool:
 
 
 def _twins(reads: Iterable[_Read]) -> list[list[str]]:
-    """Return the names of each picture that is there more than once but for its extension."""
+    """Return the names of each image that is there more than once but for its extension."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in reads:
         folder, _, basename = one.name.rpartition("/")
@@ -208,7 +208,7 @@ def _twins(reads: Iterable[_Read]) -> list[list[str]]:
 
 
 def _extension(reads: Sequence[_Read], dataset: Dataset) -> str:
-    """Return the extension to read by where pictures are there in several encodings: the published one if it can."""
+    """Return the extension to read by where images are there in several encodings: the published one if it can."""
     twins = [name for group in _twins(reads) if len({_ending(name).lower() for name in group}) > 1 for name in group]
     if not twins:
         return ""
@@ -226,7 +226,7 @@ def _encodings(reads: Sequence[_Read], extension: str) -> Finding:
 
 
 def _other_tops(reads: Sequence[_Read], dataset: Dataset) -> list[str]:
-    """Return the pictures of all copies but the best."""
+    """Return the images of all copies but the best."""
     best = best_top(reads, dataset)
     return [one.name for one in reads if one.place.top != best]
 
@@ -247,7 +247,7 @@ def best_top(reads: Sequence[_Read], dataset: Dataset) -> str:
 
 
 def _doubles(dataset: Dataset, reads: Sequence[_Read]) -> list[str]:
-    """Return the pictures that stand for one that is there already; the published spelling is kept."""
+    """Return the images that stand for one that is there already; the published spelling is kept."""
     groups: dict[str, list[str]] = defaultdict(list)
     for one in reads:
         groups[row_of(dataset, *one).image_id].append(one.name)

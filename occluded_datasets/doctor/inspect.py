@@ -59,7 +59,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Contents:
-    """What reading the members says: unreadable pictures with why, the texts of name lists, pictures decoded."""
+    """What reading the members says: unreadable images with why, the texts of name lists, images decoded."""
 
     troubles: tuple[Trouble, ...]
     unreadable: Mapping[str, str]
@@ -104,13 +104,13 @@ def contents(
 ) -> Contents:
     """Return what is wrong inside the files of a copy.
 
-    Every member of an archive is read to its checksum. Pictures are decoded: all in a folder, at most `SAMPLE` of an
+    Every member of an archive is read to its checksum. Images are decoded: all in a folder, at most `SAMPLE` of an
     archive, chosen by key so that the same copy gets the same answer.
 
     Parameters
     ----------
     pictures : sequence of str
-        Names of the pictures that matter.
+        Names of the images that matter.
     lists : mapping of str to str
         Names of the published name lists, by the name of the file that holds one.
     """
@@ -240,14 +240,14 @@ def _require_room(path: Path, left: int) -> None:
 
 
 def _scanned(folder: Path, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (name, why) of the pictures of a folder that cannot be decoded; `names` is keyed by those on disk."""
+    """Yield (name, why) of the images of a folder that cannot be decoded; `names` is keyed by those on disk."""
     for _, bad in scan(folder, list(names)):
         for stored, _ in bad:
             yield names[stored], _why((folder / stored).read_bytes(), names[stored])
 
 
 def _why(data: bytes, name: str) -> str:
-    """Return why the bytes of a picture do not decode; empty if they do."""
+    """Return why the bytes of an image do not decode; empty if they do."""
     try:
         decode(data, name)
     except ImageError as error:
@@ -259,7 +259,7 @@ def _why(data: bytes, name: str) -> str:
 
 
 class _Reader:
-    """Pours every member of an archive, decodes the chosen pictures and keeps the texts of name lists."""
+    """Pours every member of an archive, decodes the chosen images and keeps the texts of name lists."""
 
     def __init__(self, chosen: set[str], lists: set[str], allowed: int) -> None:
         self.chosen, self.lists, self.left = chosen, lists, allowed

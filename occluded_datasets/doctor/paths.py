@@ -33,7 +33,7 @@ def own_name(path: Path) -> str:
 def levels_too_deep(path: Path) -> int:
     """Return how many levels above the folder `path` the whole set is: 0 if `path` itself reads as well.
 
-    Only names are looked at: those of its pictures, with and without the folders that lead to it.
+    Only names are looked at: those of its images, with and without the folders that lead to it.
     """
     names = [name for name in islice((name for name, _ in walk(path)), LOOKED) if is_picture(name)]
     own = above(path.absolute(), 0).parts[1:]
@@ -45,7 +45,7 @@ def levels_too_deep(path: Path) -> int:
 
 
 def _placed(names: Sequence[str]) -> int:
-    """Return how many pictures the set that places most of them places."""
+    """Return how many images the set that places most of them places."""
     return max(sum(places.match(name) is not None for name in names) for places in map(FolderMatcher, map(get, ids())))
 
 

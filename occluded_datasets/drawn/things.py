@@ -1,4 +1,4 @@
-"""Everything that can be drawn for a bank: classes, how many of each, and their pictures."""
+"""Everything that can be drawn for a bank: classes, how many of each, and their images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ THINGS: Mapping[str, tuple[tuple[Painter, int], ...]] = {
 
 
 def things() -> list[tuple[str, str, Image]]:
-    """Return (id, class, picture) of every thing, the same bytes on every machine.
+    """Return (id, class, image) of every thing, the same bytes on every machine.
 
     Returns
     -------

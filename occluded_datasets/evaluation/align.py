@@ -1,4 +1,4 @@
-"""From whatever a user hands over to the rows that a protocol needs, or an error that names the pictures."""
+"""From whatever a user hands over to the rows that a protocol needs, or an error that names the images."""
 
 from __future__ import annotations
 
@@ -177,12 +177,12 @@ def _stacked(names: Sequence[Any], vectors: Sequence[Any]) -> Array:
 def align(
     given: FeatureFile | Matrix, manifest: Manifest, probe: Sequence[str], gallery: Sequence[str], any_fingerprint: bool
 ) -> Intake:
-    """Return the rows of `given` for these probe and gallery pictures.
+    """Return the rows of `given` for these probe and gallery images.
 
     Raises
     ------
     FeatureError
-        Naming the pictures: missing, twice there, unknown to the manifest, not finite, all zero; or if shapes, types
+        Naming the images: missing, twice there, unknown to the manifest, not finite, all zero; or if shapes, types
         or the manifest's fingerprint are not right.
     """
     said = given.header.get("manifest_fingerprint")

@@ -51,7 +51,7 @@ def _apart(intake: Intake) -> int:
 
 
 def _patterns(rows: FeatureRows) -> tuple[Array, Array] | None:
-    """Return which sets of parts are visible, and in how many pictures each."""
+    """Return which sets of parts are visible, and in how many images each."""
     visibility = rows.part(0, len(rows))[1]
     if visibility is None:
         return None

@@ -81,7 +81,7 @@ def evaluate(
     Parameters
     ----------
     manifest : Manifest
-        Whose pictures were described.
+        Whose images were described.
     protocol : str or Protocol
         A name, an id, a ``.json`` file or a `Protocol`.
     features : path, FeatureFile, Matrix, mapping, tuple, table or array
@@ -113,7 +113,7 @@ def evaluate(
     any_fingerprint : bool
         Take features whose header names another manifest.
     block : int, optional
-        Gallery pictures compared at once.
+        Gallery images compared at once.
     threads : int, optional
         One for each core by default.
 
@@ -248,7 +248,7 @@ def _reranked(intake: Intake, gallery: FeatureRows, distance: str) -> MatrixSour
 def _outcome(
     done: Split, intake: Intake, manifest: Manifest, options: _Options
 ) -> tuple[Outcome, Relations, Array | None]:
-    """Return what came out, the relations between pictures, and the identities where sets decide."""
+    """Return what came out, the relations between images, and the identities where sets decide."""
     rules = done.protocol.rules
     groups = {name: number for number, name in enumerate(sorted(set(manifest.frame["group"].dropna())))}
     probe, gallery = labels_of(done.probe, groups), labels_of(done.gallery, groups)

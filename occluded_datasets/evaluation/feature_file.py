@@ -27,7 +27,7 @@ _NEXT = "write it with occluded_datasets.evaluation.write_features"
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """Features by picture.
+    """Features by image.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class FeatureFile:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Distances or similarities of probe pictures (rows) to gallery pictures (columns), used as they are.
+    """Distances or similarities of probe images (rows) to gallery images (columns), used as they are.
 
     Parameters
     ----------

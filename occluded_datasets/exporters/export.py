@@ -1,4 +1,4 @@
-"""`export`: pictures and lists in the form that another code base reads, whole or not at all."""
+"""`export`: images and lists in the form that another code base reads, whole or not at all."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def export(
 ) -> Exported:
     """Write the rows of `manifest` under a protocol in the form that another code base reads; return what was written.
 
-    Each picture's sha256 is checked on the way. What the other code base's own rule reads back is held against the
+    Each image's sha256 is checked on the way. What the other code base's own rule reads back is held against the
     rows before anything is published.
 
     Parameters
     ----------
     manifest : Manifest
-        Whose pictures; its roots must be known on this machine.
+        Whose images; its roots must be known on this machine.
     to : str
         ``fast-reid``: a folder below `out`, which is fast-reid's ``FASTREID_DATASETS``. ``tuples``: lists, in `out`,
         for loaders in the style of TransReID and CLIP-ReID.
@@ -69,7 +69,7 @@ def export(
     draw : int, optional
         Which draw, where the protocol has several.
     copy : bool
-        Copy pictures instead of hard-linking them.
+        Copy images instead of hard-linking them.
     replace : bool
         Put it in the place of another export.
 
@@ -80,7 +80,7 @@ def export(
     UsageError
         If something else is at the place, or the place is inside a raw tree.
     InputError
-        If a picture is missing or changed, or the rows read back are not those written.
+        If an image is missing or changed, or the rows read back are not those written.
     StorageError
         If the disk refuses, or another run exports there.
 
@@ -123,7 +123,7 @@ def export(
 
 
 def _record(to: str, content: Content, parts: Parts, manifest: Manifest) -> dict[str, Any]:
-    """Return what ``export.json`` says: all that decides a byte, and the terms that go with the pictures."""
+    """Return what ``export.json`` says: all that decides a byte, and the terms that go with the images."""
     return {
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
@@ -182,7 +182,7 @@ def _published(target: Path, record: Mapping[str, Any], content: Content, replac
 
 
 def _fill(stage: Path, content: Content, record: Mapping[str, Any], *, copy: bool) -> tuple[int, int]:
-    """Write everything, the record last; return how many pictures were linked and copied."""
+    """Write everything, the record last; return how many images were linked and copied."""
     linked = 0
     for folder in sorted({name.rpartition("/")[0] for name in content.pictures} | set(content.folders)):
         (stage / folder).mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ def _fill(stage: Path, content: Content, record: Mapping[str, Any], *, copy: boo
 
 
 def _put(picture: ImageRef, place: Path, *, copy: bool) -> bool:
-    """Put a picture that is still the manifest's at `place`; return whether as a link."""
+    """Put an image that is still the manifest's at `place`; return whether as a link."""
     data = read_bytes(picture)
     if not copy:
         try:

@@ -3,7 +3,7 @@
 ::
 
     <FASTREID_DATASETS>/<top>/
-        ...                 pictures, where the class looks for them
+        ...                 images, where the class looks for them
         rows.csv            part, path, pid, label, camid, recorded camera, body, image_id
         <module>.py         a class for fast-reid's registry that reads rows.csv; Python 3.6
         export.json         protocol, fingerprint, cameras, terms
@@ -80,7 +80,7 @@ NATIVE = {
         "DukeMTMC", "fastreid/data/datasets/dukemtmcreid.py", "DukeMTMC-reID", _MARKET, _CAMERA, recorded=True
     ),
 }
-"""By dataset and protocol: the classes whose probe, gallery and training pictures are those of the protocol."""
+"""By dataset and protocol: the classes whose probe, gallery and training images are those of the protocol."""
 
 
 def fastreid_content(parts: Parts, dataset: str, out: Path) -> Content:
@@ -113,7 +113,7 @@ def fastreid_content(parts: Parts, dataset: str, out: Path) -> Content:
 
 
 def _plain_place(part: str, row: ExportRow) -> str:
-    """Return the picture's published folders and name below its part: a name alone may be there twice."""
+    """Return the image's published folders and name below its part: a name alone may be there twice."""
     return f"{part}/{row.image_id.partition('/')[2]}{Path(row.path).suffix}"
 
 
@@ -122,7 +122,7 @@ def _native_place(native: Native) -> Callable[[str, ExportRow], str]:
 
 
 def _require_readable(native: Native, target: Path) -> None:
-    """Raise if the class would find its pattern in the folders above the pictures."""
+    """Raise if the class would find its pattern in the folders above the images."""
     found = native.pattern.search(f"{target.as_posix()}/")
     if found:
         raise UsageError(

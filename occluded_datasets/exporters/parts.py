@@ -1,6 +1,6 @@
 """The rows that another code base's loader is to see under a protocol, and what it cannot say of it.
 
-Those loaders take lists of (path, pid, camid) and have one rule: gallery pictures of the probe's person *and* camera
+Those loaders take lists of (path, pid, camid) and have one rule: gallery images of the probe's person *and* camera
 are removed. So cameras are a part of the protocol there. Real ones are kept; where there is none, cameras are invented
 such that the rule removes nothing, and that is said. A rule that those loaders cannot follow is an error.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "query", "gallery")
 INVENTED = {"train": 0, "query": 0, "gallery": 1}
-"""The camera of a part's rows where nobody recorded one: a probe never shares its own with a gallery picture."""
+"""The camera of a part's rows where nobody recorded one: a probe never shares its own with a gallery image."""
 
 NO_LABEL = -1
 VIEW = 0
@@ -29,7 +29,7 @@ USUAL_RANK = 20
 
 
 class ExportRow(NamedTuple):
-    """A picture as loaders take it.
+    """An image as loaders take it.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Parts:
     draw : int or None
         Which draw this is, where the protocol draws.
     nobody : frozenset of int
-        Test pids that are not to be trained on: distractors, and probes without a gallery picture.
+        Test pids that are not to be trained on: distractors, and probes without a gallery image.
     notes : tuple of str
         What a reader of the scores should know.
 
@@ -146,7 +146,7 @@ def parts_of(manifest: Manifest, protocol: str | Protocol | None = None, *, draw
     Parameters
     ----------
     manifest : Manifest
-        Whose pictures; a copy of the training part alone gives that part.
+        Whose images; a copy of the training part alone gives that part.
     protocol : str or Protocol, optional
         A name, an id, a ``.json`` file or a `Protocol`; by default `default_protocol`.
     draw : int, optional
@@ -156,7 +156,7 @@ def parts_of(manifest: Manifest, protocol: str | Protocol | None = None, *, draw
     ------
     ProtocolError
         If there is no such protocol for this manifest, or it has a rule that loaders with a same-camera filter alone
-        cannot follow: sets of several pictures, the group rule, recorded cameras without a camera rule.
+        cannot follow: sets of several images, the group rule, recorded cameras without a camera rule.
     """
     chosen = default_protocol(manifest.dataset) if protocol is None else protocol
     chosen = find_protocol(manifest.dataset, chosen) if isinstance(chosen, str) else chosen

@@ -31,7 +31,7 @@ class Content:
     files : mapping of str to bytes
         Small files, by name.
     pictures : mapping of str to ImageRef
-        Pictures, by the name that they get.
+        Images, by the name that they get.
     folders : tuple of str
         Folders that must be there although a part may be empty.
     reader : mapping
@@ -64,7 +64,7 @@ class Content:
 
 
 def rows_text(parts: Parts, path_of: Callable[[str, ExportRow], str]) -> bytes:
-    """Return ``rows.csv``: a row a picture of a part, `camera` empty where `camid` is invented."""
+    """Return ``rows.csv``: a row an image of a part, `camera` empty where `camid` is invented."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""Lists for loaders in the style of TransReID and CLIP-ReID; the pictures stay where they are.
+"""Lists for loaders in the style of TransReID and CLIP-ReID; the images stay where they are.
 
 ::
 

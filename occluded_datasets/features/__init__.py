@@ -1,4 +1,4 @@
-"""Features of every picture of a manifest, by a model that is named, hashed and written down."""
+"""Features of every image of a manifest, by a model that is named, hashed and written down."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def load_model(name: str, size: tuple[int, int] | None = None, normalisation: st
     name : str
         See `MODELS`; those of PyTorch come from ``occluded_datasets.torch.features.load_model``.
     size : tuple of int, optional
-        Height and width to resize pictures to; by default the model's own.
+        Height and width to resize images to; by default the model's own.
     normalisation : str, optional
         What an ONNX model wants done to its pixels, a key of `NORMALISATIONS`; by default ``imagenet``.
 
@@ -115,7 +115,7 @@ def extract(
     `workers` or on how often the work was interrupted: 512 rows at a time are kept in ``<out>.partial`` and taken
     up by the next call with the same arguments. A file that is there with the same header and names is left as it is,
     and nothing is computed. Features of people are biometric data: keep the file as you keep
-    the pictures.
+    the images.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def extract(
     out : path
         A name that ends in ``.npz``.
     batch : int
-        Pictures that are handed to a model at a time. A network's last bits may depend on it, so the header says it.
+        Images that are handed to a model at a time. A network's last bits may depend on it, so the header says it.
     workers : int, optional
         Threads that read, decode and resize; by default the cores this process may use.
     executor : concurrent.futures.Executor, optional
@@ -141,7 +141,7 @@ def extract(
     UsageError
         If another file is at `out`, or something else at ``<out>.partial``: before anything is computed.
     InputError
-        If a picture is missing, changed or damaged, or the model returns a wrong shape, NaN or infinity.
+        If an image is missing, changed or damaged, or the model returns a wrong shape, NaN or infinity.
     StorageError
         If the disk refuses, or another run writes the same file.
 
@@ -210,7 +210,7 @@ def _header(manifest: Manifest, work: Extraction) -> dict[str, Any]:
 
 @contextmanager
 def _pool(executor: Executor | None, workers: int | None) -> Iterator[tuple[Executor, int]]:
-    """Yield who reads the pictures, and how many batches may be read ahead."""
+    """Yield who reads the images, and how many batches may be read ahead."""
     count = workers or cores()
     if executor is not None:
         yield executor, 4 * count

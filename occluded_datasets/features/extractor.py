@@ -1,4 +1,4 @@
-"""What a model is to the rest of the package: a name, a hash and a function from pictures to vectors."""
+"""What a model is to the rest of the package: a name, a hash and a function from images to vectors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NORMALISATIONS = {
 
 
 class Extractor(Protocol):
-    """A model: uint8 pictures in, float32 vectors out.
+    """A model: uint8 images in, float32 vectors out.
 
     Anything with these members can be given to `extract`; a model of your own is a small class.
     """
@@ -43,7 +43,7 @@ class Extractor(Protocol):
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """Height and width of the pictures it takes, pixels."""
+        """Height and width of the images it takes, pixels."""
 
     @property
     def normalisation(self) -> str:
@@ -59,13 +59,13 @@ class Extractor(Protocol):
 
     @property
     def rowwise(self) -> bool:
-        """Whether a vector depends on its picture alone to the last bit, not on the rest of the batch.
+        """Whether a vector depends on its image alone to the last bit, not on the rest of the batch.
 
         Such a model is called from several threads at once; any other from one.
         """
 
     def __call__(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the features, shape (B, dim), of RGB pictures, shape (B, H, W, 3)."""
+        """Return the features, shape (B, dim), of RGB images, shape (B, H, W, 3)."""
 
 
 def parse_size(text: str) -> tuple[int, int]:

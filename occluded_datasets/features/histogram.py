@@ -20,7 +20,7 @@ COLOURS = GREYS + HUES * 2 * 4
 class Histogram:
     """Colour histograms of six horizontal stripes; a floor to compare with, not a competitor.
 
-    With integers throughout, for a picture of H x W pixels:
+    With integers throughout, for an image of H x W pixels:
 
     1. Columns W // 8 to W - W // 8 are kept: the person stands in the middle. Row y belongs to stripe 6 y // H.
     2. A channel keeps its upper five bits, r, g, b in 0..31. v = max(r, g, b), c = v - min(r, g, b).
@@ -34,7 +34,7 @@ class Histogram:
     Parameters
     ----------
     input_size : tuple of int
-        Height and width that pictures are resized to.
+        Height and width that images are resized to.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class Histogram:
     rowwise: bool = True
 
     def __call__(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the descriptors, shape (B, 624), of RGB pictures, shape (B, H, W, 3)."""
+        """Return the descriptors, shape (B, 624), of RGB images, shape (B, H, W, 3)."""
         import numpy as np
 
         count, height, width = batch.shape[:3]

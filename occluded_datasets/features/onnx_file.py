@@ -19,7 +19,7 @@ _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint
 
 
 class _Input(NamedTuple):
-    """How a model wants its pictures; a batch or a size of 0 is free."""
+    """How a model wants its images; a batch or a size of 0 is free."""
 
     name: str
     dtype: str
@@ -48,7 +48,7 @@ class OnnxFile:
 
     @classmethod
     def load(cls, path: Path, size: tuple[int, int] | None = None, normalisation: str = "imagenet") -> OnnxFile:
-        """Return the model in `path`, tried on one black picture.
+        """Return the model in `path`, tried on one black image.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class OnnxFile:
         MissingPackageError
             If onnxruntime is not installed.
         InputError
-            If the file is no model, or takes no picture.
+            If the file is no model, or takes no image.
         UsageError
             If the model has another size, or there is no such normalisation.
 
@@ -87,13 +87,13 @@ class OnnxFile:
         return cls(*facts, dim=probe.tried(), _kind=kind, _input=taken, _session=session)
 
     def tried(self) -> int:
-        """Return the length of a vector, found on a black picture."""
+        """Return the length of a vector, found on a black image."""
         import numpy as np
 
         return int(self(np.zeros((1, *self.input_size, 3), np.uint8)).shape[1])
 
     def __call__(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the features, shape (B, dim), of RGB pictures, shape (B, H, W, 3)."""
+        """Return the features, shape (B, dim), of RGB images, shape (B, H, W, 3)."""
         import numpy as np
 
         step = self._input.batch or len(batch)
@@ -101,7 +101,7 @@ class OnnxFile:
         return np.concatenate(parts)
 
     def _run(self, batch: npt.NDArray[np.uint8], step: int) -> npt.NDArray[np.float32]:
-        """Run one batch; a model of a fixed batch gets black pictures to fill it."""
+        """Run one batch; a model of a fixed batch gets black images to fill it."""
         import numpy as np
 
         pixels = _normalised(batch, self._kind)
@@ -151,7 +151,7 @@ def _session(path: Path) -> tuple[str, Any, str]:
 
 
 def _input(session: Any, name: str) -> _Input:
-    """Return how the model wants its pictures."""
+    """Return how the model wants its images."""
     inputs = session.get_inputs()
     shape = inputs[0].shape if inputs else []
     if len(inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]) or inputs[0].type not in _TYPES:

@@ -31,7 +31,7 @@ U = TypeVar("U")
 
 
 def read_batch(pictures: Sequence[ImageRef], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return the pixels of several pictures, shape (B, *size, 3)."""
+    """Return the pixels of several images, shape (B, *size, 3)."""
     import numpy as np
 
     batch = np.empty((len(pictures), *size, 3), np.uint8)
@@ -41,7 +41,7 @@ def read_batch(pictures: Sequence[ImageRef], size: tuple[int, int]) -> npt.NDArr
 
 
 def compute_features(pictures: Sequence[ImageRef], extractor: Extractor) -> npt.NDArray[np.float32]:
-    """Return the features of several pictures, shape (B, dim)."""
+    """Return the features of several images, shape (B, dim)."""
     return extractor(read_batch(pictures, extractor.input_size))
 
 

@@ -31,7 +31,7 @@ class Extraction:
     extractor : Extractor
         The model.
     batch : int
-        Pictures that it gets at a time.
+        Images that it gets at a time.
     progress : callable
         Called with (rows done, rows in all).
     """

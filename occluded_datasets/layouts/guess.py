@@ -14,7 +14,7 @@ from .verdict import Verdict, compare_with_declared
 
 
 class Guess(NamedTuple):
-    """A dataset that names may be of: how many of their pictures it places, and its rows or why it refuses them."""
+    """A dataset that names may be of: how many of their images it places, and its rows or why it refuses them."""
 
     dataset: Dataset
     variant: Variant
@@ -26,10 +26,10 @@ class Guess(NamedTuple):
 
 
 def guess(names: Sequence[str], datasets: Iterable[Dataset]) -> list[Guess]:
-    """Return the readings of `names` that place any picture, the most likely first.
+    """Return the readings of `names` that place any image, the most likely first.
 
-    A reading that is not refused comes before one that is, then more pictures placed, then the better verdict, then
-    fewer parts without a picture, then a set whose published folder name is met (two sets may share all others).
+    A reading that is not refused comes before one that is, then more images placed, then the better verdict, then
+    fewer parts without an image, then a set whose published folder name is met (two sets may share all others).
     """
     guesses = [_guess(names, dataset, variant) for dataset in datasets for variant in dataset.variants]
     order = {"complete": 0, "subset": 1, "superset": 2, "different": 3}

@@ -1,4 +1,4 @@
-"""What a name alone says: a picture, clutter, its stem, its folder."""
+"""What a name alone says: an image, clutter, its stem, its folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def read_list(text: str) -> list[str]:
 
 
 def is_picture(name: str) -> bool:
-    """Return whether `name` ends in a picture's extension, in any case."""
+    """Return whether `name` ends in an image's extension, in any case."""
     return name.lower().endswith(EXTENSIONS)
 
 
 def stem_of(basename: str) -> str:
-    """Return `basename` without its picture extensions, also when there are two (``.jpg.jpg``)."""
+    """Return `basename` without its image extensions, also when there are two (``.jpg.jpg``)."""
     while is_picture(basename):
         basename = basename.rsplit(".", 1)[0]
     return basename

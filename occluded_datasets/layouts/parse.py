@@ -18,7 +18,7 @@ MAX_TOP = 4
 
 
 class Row(NamedTuple):
-    """What a name alone says of a picture."""
+    """What a name alone says of an image."""
 
     image_id: str
     name: str
@@ -67,17 +67,17 @@ def parse_tree(
     dataset : Dataset
         The facts to read the names by.
     variant : Variant, optional
-        The parts that are wanted; the first variant by default. Pictures of other parts are skipped and counted.
+        The parts that are wanted; the first variant by default. Images of other parts are skipped and counted.
     extension : str
-        Read pictures of this extension alone, for a tree that holds two encodings.
+        Read images of this extension alone, for a tree that holds two encodings.
     ignore : sequence of str
         Shell patterns of names to leave aside.
 
     Raises
     ------
     LayoutError
-        If a file is unknown, two encodings or two spellings of one picture exist, a pid disagrees with its folder,
-        two copies of the set lie side by side, or no picture is found.
+        If a file is unknown, two encodings or two spellings of one image exist, a pid disagrees with its folder,
+        two copies of the set lie side by side, or no image is found.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class FolderMatcher:
         self._patterns = {id(form): pattern for _, form, pattern, _ in self._forms}
 
     def match(self, name: str) -> tuple[_Place, re.Match[str]] | None:
-        """Return the most specific reading of a picture's name, or None."""
+        """Return the most specific reading of an image's name, or None."""
         folder, _, basename = name.rpartition("/")
         if not is_picture(basename):
             return None
@@ -181,7 +181,7 @@ class FolderMatcher:
 
 
 def row_of(dataset: Dataset, name: str, place: _Place, match: re.Match[str]) -> Row:
-    """Return the row of a picture read so, or raise `LayoutError` if its folder says another identity."""
+    """Return the row of an image read so, or raise `LayoutError` if its folder says another identity."""
     part, groups = place.part, match.groupdict()
     pid = int(groups["pid"])
     if place.pid and int(place.pid) != pid:

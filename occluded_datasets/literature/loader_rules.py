@@ -39,7 +39,7 @@ class Codebase:
         in the last, -1 at rank 1).
     raises : bool
         Whether CMC curves of unequal length are stacked, which raises once a filter leaves some probe fewer gallery
-        pictures than min(`max_rank`, gallery).
+        images than min(`max_rank`, gallery).
     small_gallery, labels : str
         What happens on a small gallery; how training labels are ordered.
     certainty : str
@@ -79,11 +79,11 @@ class LoaderRule:
         The set's own folders (as the catalog spells them); empty where there is no loader.
     camera : str
         The strategy: ``role`` (probe 0, gallery 1), ``folder``, ``name-field-2`` (the second number of the name, which
-        is the picture's number on Partial-REID and Occluded-REID), ``own`` (each picture its own), ``none``.
+        is the image's number on Partial-REID and Occluded-REID), ``own`` (each image its own), ``none``.
     camera_text : str
         The same in words.
     protocol : str
-        The protocol of ours with these probe and gallery pictures.
+        The protocol of ours with these probe and gallery images.
     obstacle : str
         Why it cannot be scored on the set as published: no loader, unreadable names, or ``cannot be constructed`` with
         the file and line that end it (each of these was tried on a made tree of the published layout). Empty where it

@@ -32,12 +32,12 @@ class Numbers:
 def loader_similarities(
     given: FeatureFile | Matrix, manifest: Manifest, probe: Sequence[str], gallery: Sequence[str]
 ) -> FeatureSource | MatrixSource:
-    """Return the similarities of these probe and gallery pictures: cosine of features, or a matrix as it is.
+    """Return the similarities of these probe and gallery images: cosine of features, or a matrix as it is.
 
     Raises
     ------
     FeatureError
-        As `occluded_datasets.evaluation.align.align`: pictures missing, unknown or twice, values that are not finite.
+        As `occluded_datasets.evaluation.align.align`: images missing, unknown or twice, values that are not finite.
     """
     taken = align(given, manifest, probe, gallery, any_fingerprint=False)
     if taken.matrix is not None:
@@ -46,12 +46,12 @@ def loader_similarities(
 
 
 def rank(source: Similarities, matches: Array, removed: Array, ap: str, unmatched: str) -> Numbers:
-    """Return rank-1 and mAP by a plain stable sort, gallery pictures `removed` left out.
+    """Return rank-1 and mAP by a plain stable sort, gallery images `removed` left out.
 
     Parameters
     ----------
     source : Similarities
-        Similarities of P probes and G gallery pictures.
+        Similarities of P probes and G gallery images.
     matches, removed : numpy.ndarray
         (P, G) bool.
     ap, unmatched : str

@@ -34,7 +34,7 @@ class Effect:
     Parameters
     ----------
     probes, gallery : int
-        Pictures on each side.
+        Images on each side.
     filtered : int
         (probe, gallery) pairs that the same-camera filter removes; each is a true match.
     dropped : int
@@ -136,7 +136,7 @@ def rows(rule: LoaderRule, manifest: Manifest) -> tuple[pd.DataFrame, pd.DataFra
     UsageError
         If the rule is of another dataset, or cannot be applied to the set as published.
     ProtocolError
-        If the manifest has no picture for one side.
+        If the manifest has no image for one side.
     """
     name = f"{rule.codebase.name} on {rule.dataset}"
     if rule.obstacle or rule.dataset != manifest.dataset:
@@ -223,7 +223,7 @@ def loader_score(rule: LoaderRule, manifest: Manifest, given: FeatureFile | Matr
     Raises
     ------
     FeatureError
-        If a picture has no feature, or one that cannot be compared.
+        If an image has no feature, or one that cannot be compared.
     UsageError, ProtocolError
         As `rows` raises.
     """

@@ -37,7 +37,7 @@ _MOST_ROWS = 10**9
 
 
 def attest(manifest: Manifest) -> dict[str, Any]:
-    """Return the attestation of a manifest: no picture, no name of one, no path; equal manifests give equal ones.
+    """Return the attestation of a manifest: no image, no name of one, no path; equal manifests give equal ones.
 
     Examples
     --------

@@ -21,7 +21,7 @@ NOT_MINE, NOT_THEIRS = "not in mine", "not in theirs"
 
 @dataclass(frozen=True)
 class PartSaid:
-    """One part: the verdict on it, both counts, and how many pictures one side alone has (None: not to be said)."""
+    """One part: the verdict on it, both counts, and how many images one side alone has (None: not to be said)."""
 
     verdict: str
     mine: int
@@ -36,7 +36,7 @@ class Attested:
 
     `verdict` is ``same``, ``same pixels, other names``, ``subset`` or ``different``; `within` says which of the two
     is the smaller one of a subset (``mine`` or ``theirs``); `groups` names the values of body, split and role whose
-    pictures or labels differ.
+    images or labels differ.
     """
 
     verdict: str
@@ -47,7 +47,7 @@ class Attested:
 
     @property
     def same(self) -> bool:
-        """Whether pictures, labels and names are the same."""
+        """Whether images, labels and names are the same."""
         return self.verdict == SAME
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def compare_attestations(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> 
     """Return what two checked attestations say of each other.
 
     That one copy lies within the other is said of a part that one of them lacks, and of parts that differ in few
-    pictures (about 80): their sketches say how many each alone has. Of more, no more than that they differ is said.
+    images (about 80): their sketches say how many each alone has. Of more, no more than that they differ is said.
 
     Examples
     --------

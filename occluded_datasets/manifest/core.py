@@ -1,4 +1,4 @@
-"""A manifest: a table of pictures and the header that vouches for it."""
+"""A manifest: a table of images and the header that vouches for it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Manifest:
         )
 
     def file(self, image_id: str) -> Path:
-        """Return where the picture `image_id` is, inside its root and through no symbolic link.
+        """Return where the image `image_id` is, inside its root and through no symbolic link.
 
         Raises
         ------
@@ -271,7 +271,7 @@ _COUNTED = ("schema_version", "rows", "identities", "counts", "table_sha256", "f
 
 
 def read(path: Path, sources: Mapping[str, Path] | None = None) -> Manifest:
-    """Return the manifest at `path`, its header and every cell checked; no picture is opened.
+    """Return the manifest at `path`, its header and every cell checked; no image is opened.
 
     Parameters
     ----------

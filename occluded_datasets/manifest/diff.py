@@ -26,14 +26,14 @@ class Difference(NamedTuple):
 
     @property
     def same(self) -> bool:
-        """Whether the two have the same pictures under the same names and labels; encodings may differ."""
+        """Whether the two have the same images under the same names and labels; encodings may differ."""
         return not any(self[:5])
 
 
 def diff(a: Manifest, b: Manifest) -> Difference:
     """Return the difference from manifest `a` to manifest `b`.
 
-    A picture that has another name and equal pixels is renamed, not removed and added; its labels are compared too.
+    An image that has another name and equal pixels is renamed, not removed and added; its labels are compared too.
 
     Examples
     --------

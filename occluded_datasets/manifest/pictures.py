@@ -1,4 +1,4 @@
-"""The pictures that a manifest's rows vouch for: where they are, and their bytes once these are proven."""
+"""The images that a manifest's rows vouch for: where they are, and their bytes once these are proven."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ImageRef(NamedTuple):
-    """Where a row's picture is, and what its bytes must hash to."""
+    """Where a row's image is, and what its bytes must hash to."""
 
     image_id: str
     path: str
@@ -57,7 +57,7 @@ def image_refs(manifest: Manifest, rows: pd.DataFrame | None = None) -> list[Ima
 
 
 def read_bytes(picture: ImageRef) -> bytes:
-    """Return the file of a picture that is still the one its manifest vouches for.
+    """Return the file of an image that is still the one its manifest vouches for.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def read_bytes(picture: ImageRef) -> bytes:
 
 
 def read_image(picture: ImageRef, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
-    """Return the pixels, shape (H, W, 3), of a picture that is still the one its manifest vouches for.
+    """Return the pixels, shape (H, W, 3), of an image that is still the one its manifest vouches for.
 
     Parameters
     ----------
@@ -107,5 +107,5 @@ def read_image(picture: ImageRef, size: tuple[int, int] | None = None) -> npt.ND
 
 
 def _no_link(path: str, flags: int) -> int:
-    # A pipe in a picture's place must not be waited for.
+    # A pipe in an image's place must not be waited for.
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

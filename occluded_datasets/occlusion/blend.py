@@ -1,4 +1,4 @@
-"""What a patch looks like in the picture: the exact integer blend, and the mask."""
+"""What a patch looks like in the image: the exact integer blend, and the mask."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def paste(image: Pixels, mask: Pixels, patch: Pixels, box: Box) -> None:
 
 
 def over(image: Pixels, patch: Pixels, box: Box) -> None:
-    """Blend a premultiplied patch, shape (h, w, 4), over the picture at `box`, in place.
+    """Blend a premultiplied patch, shape (h, w, 4), over the image at `box`, in place.
 
     Each channel becomes s + round(d (255 - a) / 255), which is round((255 s + d (255 - a)) / 255): s the premultiplied
     colour, a the alpha, d the pixel below.

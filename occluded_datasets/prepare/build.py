@@ -64,11 +64,11 @@ def build(
     variant : str, optional
         A variant of the dataset; the first one by default.
     extension : str
-        Read pictures of this extension alone (``.tif``), for trees that hold two encodings.
+        Read images of this extension alone (``.tif``), for trees that hold two encodings.
     ignore : sequence of str
         Shell patterns of names to leave aside.
     allow_subset, allow_different : bool
-        Publish a copy that lacks pictures; one that has other or more than the declared ones.
+        Publish a copy that lacks images; one that has other or more than the declared ones.
     replace : bool
         Replace another copy of the set that is published there.
     copy : bool
@@ -78,7 +78,7 @@ def build(
     dry_run : bool
         Say what would be built from the names alone; write nothing.
     executor : concurrent.futures.Executor, optional
-        Who scans the pictures; a pool of threads by default.
+        Who scans the images; a pool of threads by default.
     progress : callable, optional
         Told (stage, done, in all).
 
@@ -272,7 +272,7 @@ class _Build:
         return ""
 
     def _scan(self, tree: Path, names: Sequence[str]) -> dict[str, Scanned]:
-        """Return the facts of every picture; what a killed build scanned is not scanned again."""
+        """Return the facts of every image; what a killed build scanned is not scanned again."""
         known = self.space.journal(tree)
         wanted = set(names)
         known = {name: fact for name, fact in known.items() if name in wanted}

@@ -1,4 +1,4 @@
-"""Build a set that is made of another set's pictures by published name lists; nothing is copied."""
+"""Build a set that is made of another set's images by published name lists; nothing is copied."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def derive(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Built:
-    """Build `dataset` from its parents' pictures by its name lists; rows refer to the parents, nothing is copied.
+    """Build `dataset` from its parents' images by its name lists; rows refer to the parents, nothing is copied.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def derive(
     Raises
     ------
     IncompleteError
-        If the parents lack listed pictures and that was not allowed; nothing is published.
+        If the parents lack listed images and that was not allowed; nothing is published.
     UsageError, InputError, StorageError
         If a list or a parent is not as it should be.
 
@@ -165,7 +165,7 @@ class _Derive:
         text = to_text(texts)
         header = header_of(texts, text, self._facts(verdict))
         self._require_ours(header)
-        self.space.staged(source)  # an empty raw/: a derived set holds no picture of its own
+        self.space.staged(source)  # an empty raw/: a derived set holds no image of its own
         self.space.publish(self.space.staging / "raw", text, header, source)
         return self._built(header)
 
@@ -204,7 +204,7 @@ class _Derive:
         return chosen
 
     def _texts(self, rows: Sequence[Row], files: Mapping[str, tuple[Parent, int]]) -> dict[str, list[str]]:
-        """Return the cells: labels from the lists, facts of the pictures from the parents."""
+        """Return the cells: labels from the lists, facts of the images from the parents."""
         texts = build_table(rows, {row.name: scanned(row.name, *files[row.name]) for row in rows}, self.facts)
         places = [files[row.name] for row in rows]
         texts["root"] = [parent.manifest.dataset for parent, _ in places]

@@ -92,7 +92,7 @@ def look(parent: Parent, rule: Picked, stem: str) -> int | None:
 
 
 def scanned(name: str, parent: Parent, number: int) -> Scanned:
-    """Return what a parent's row says of its picture, under the name `name`."""
+    """Return what a parent's row says of its image, under the name `name`."""
     cells = {key: parent.texts[key][number] for key in ("width", "height", "bytes", "sha256", "pixel_sha256")}
     size = int(cells["width"]), int(cells["height"]), int(cells["bytes"])
     return Scanned(name, *size, cells["sha256"], cells["pixel_sha256"], 0)

@@ -1,4 +1,4 @@
-"""Join what the names say with what the pictures say: the table and the facts of its header."""
+"""Join what the names say with what the images say: the table and the facts of its header."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def lists_in_tree(tree: Path, names: Sequence[str], facts: Dataset) -> dict[str,
 
 
 def has_twin_readme(tree: Path, names: Sequence[str]) -> bool:
-    """Return whether a readme in the tree says that its pictures are drawn."""
+    """Return whether a readme in the tree says that its images are drawn."""
     mark = TWIN_MARK.encode()
     for name in filter(is_readme, names):
         with (tree / name).open("rb") as stream:

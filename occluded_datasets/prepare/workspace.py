@@ -132,7 +132,7 @@ class Workspace:
         return known
 
     def remember(self, facts: Sequence[Scanned]) -> None:
-        """Add scanned pictures to the journal."""
+        """Add scanned images to the journal."""
         self.staging.mkdir(parents=True, exist_ok=True)
         with (self.staging / JOURNAL).open("a", encoding="utf-8", newline="\n") as stream:
             stream.writelines("\t".join(map(str, fact)) + "\n" for fact in facts)

@@ -1,4 +1,4 @@
-"""A contact sheet of a simulated set: clean picture, occluded picture, mask, realised fraction."""
+"""A contact sheet of a simulated set: clean image, occluded image, mask, realised fraction."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def occlusion_sheet(
 ) -> Path:
     """Write a sheet of a simulated set and return its path.
 
-    A cell shows the clean picture, the occluded one and the mask side by side, and below them the kind of occluder with
+    A cell shows the clean image, the occluded one and the mask side by side, and below them the kind of occluder with
     the realised fraction in per cent, preceded by the level where there is one. The rows shown are spread evenly over
     the set.
 
     Parameters
     ----------
     simulated : Manifest
-        A set whose pictures were written.
+        A set whose images were written.
     source : Manifest
         The set it was made of.
     out : path
-        A picture file to write, ``.png`` or ``.jpg``.
+        An image file to write, ``.png`` or ``.jpg``.
     pictures : int
         Cells.
     columns : int
@@ -49,7 +49,7 @@ def occlusion_sheet(
     Raises
     ------
     UsageError
-        If the set has no occluded picture, or is of rows alone.
+        If the set has no occluded image, or is of rows alone.
     """
     import numpy as np
 

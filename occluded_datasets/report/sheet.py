@@ -25,19 +25,19 @@ BODIES = ("full", "unknown", "occluded", "partial")
 def contact_sheet(manifest: Manifest, out: str | os.PathLike[str], identities: int = 8, each: int = 4) -> Path:
     """Write a sheet with some identities of `manifest`, one row each, and return its path.
 
-    From left to right come `each` full-body (or unknown), occluded and partial pictures, as far as the set has
-    them. Pictures are fitted into 64x128 pixels (width x height) without changing their shape.
+    From left to right come `each` full-body (or unknown), occluded and partial images, as far as the set has
+    them. Images are fitted into 64x128 pixels (width x height) without changing their shape.
 
     Parameters
     ----------
     manifest : Manifest
-        Whose pictures to show; they are read from its roots.
+        Whose images to show; they are read from its roots.
     out : path
-        A picture file to write, ``.png`` or ``.jpg``.
+        An image file to write, ``.png`` or ``.jpg``.
     identities : int
         Rows: identities spread evenly over the set.
     each : int
-        Pictures of each body kind in a row.
+        Images of each body kind in a row.
 
     Raises
     ------
@@ -68,14 +68,14 @@ def contact_sheet(manifest: Manifest, out: str | os.PathLike[str], identities: i
 
 
 def _paste(sheet: npt.NDArray[np.uint8], data: bytes, row: int, column: int) -> None:
-    """Fit one picture into its cell, centred."""
+    """Fit one image into its cell, centred."""
     picture, down, across = fit_in_cell(decode(data))
     top, left = GAP + row * (HEIGHT + GAP) + down, GAP + column * (WIDTH + GAP) + across
     sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
 
 
 def fit_in_cell(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], int, int]:
-    """Return a picture, shape (H, W, 3), fitted into a cell without changing its shape, and what is above and left."""
+    """Return an image, shape (H, W, 3), fitted into a cell without changing its shape, and what is above and left."""
     import cv2
 
     scale = min(HEIGHT / pixels.shape[0], WIDTH / pixels.shape[1])

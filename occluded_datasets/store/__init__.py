@@ -1,4 +1,4 @@
-"""A manifest's pictures packed into one file, for training: `pack` writes it, `Store` reads it."""
+"""A manifest's images packed into one file, for training: `pack` writes it, `Store` reads it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
     <out>/
         pixels.npy     uint8, (N, H, W, 3), as any NumPy maps it     or  encoded.bin  the files' bytes, end to end
-        index.npy      one record a picture, in the manifest's order
+        index.npy      one record an image, in the manifest's order
         store.json     the header, written last
         .checked.json  that this very data file was read and is whole      (this machine's business)
 """
@@ -39,20 +39,20 @@ NEEDED = ("kind", "size", "rows", "dataset", "manifest_fingerprint", "data_bytes
 """What a header says at least."""
 
 FACTS = ("terms", "withdrawn_parent", "twin")
-"""What a store says of its pictures as their manifest does, where it does."""
+"""What a store says of its images as their manifest does, where it does."""
 
 
 class StorePlan(NamedTuple):
-    """What a store will hold, known before a picture is opened.
+    """What a store will hold, known before an image is opened.
 
     Parameters
     ----------
     facts : dict
         All that decides a byte: another plan is another store.
     size : tuple of int or None
-        Height and width of its pictures; None for files as they are.
+        Height and width of its images; None for files as they are.
     offsets, lengths : numpy.ndarray
-        Where each picture begins in the data file, and its bytes; shape (N,), int64.
+        Where each image begins in the data file, and its bytes; shape (N,), int64.
     prefix : bytes
         What the data file begins with.
     """
@@ -80,7 +80,7 @@ def store_plan(manifest: Manifest, size: tuple[int, int] | None, *, encoded: boo
     Raises
     ------
     UsageError
-        If there is no row, a size is given for files as they are, or none for pictures of several sizes.
+        If there is no row, a size is given for files as they are, or none for images of several sizes.
     """
     count = len(manifest)
     if not count:
@@ -109,7 +109,7 @@ def store_plan(manifest: Manifest, size: tuple[int, int] | None, *, encoded: boo
 
 
 def store_header(plan: StorePlan, manifest: Manifest, index_sha256: str) -> dict[str, Any]:
-    """Return the header: the plan, what was made, and the terms that go with the pictures."""
+    """Return the header: the plan, what was made, and the terms that go with the images."""
     own = {name: manifest.header[name] for name in FACTS if name in manifest.header}
     made = {"data": plan.data, "data_bytes": plan.bytes, "index_sha256": index_sha256, "redistributable": False}
     header = {**plan.facts, **made, **own}
@@ -218,7 +218,7 @@ def same_plan(header: Mapping[str, Any], plan: StorePlan) -> bool:
 
 
 def _native(manifest: Manifest) -> tuple[int, int]:
-    """Return the one size of all pictures."""
+    """Return the one size of all images."""
     found = manifest.frame.groupby(["height", "width"]).size().sort_values(ascending=False)
     sizes = [(int(height), int(width)) for height, width in found.index]
     if len(sizes) > 1:

@@ -38,7 +38,7 @@ class Store:
     header : dict
         What ``store.json`` says: kind, size, resize, fingerprint of the manifest, terms.
     index : numpy.ndarray
-        One record a picture, in the manifest's order: image_id, sha256, pixel_sha256, pid, camid (-1: none), ...
+        One record an image, in the manifest's order: image_id, sha256, pixel_sha256, pid, camid (-1: none), ...
 
     Examples
     --------
@@ -55,9 +55,9 @@ pack MANIFEST --out STORE
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, check: bool = True) -> Store:
-        """Return the store in the folder `path`, its header, index and pictures checked against their digests.
+        """Return the store in the folder `path`, its header, index and images checked against their digests.
 
-        The pictures are read once for each data file: ``.checked.json`` in the folder keeps the file's size, time of
+        The images are read once for each data file: ``.checked.json`` in the folder keeps the file's size, time of
         change and inode, and the file is read again if one of them is another. Where that cannot be written, as on a
         read-only disk, they are read at each call, and not by worker processes.
 
@@ -66,7 +66,7 @@ pack MANIFEST --out STORE
         path : path
             The store's folder.
         check : bool
-            False leaves the pictures to `verify`.
+            False leaves the images to `verify`.
 
         Raises
         ------
@@ -88,7 +88,7 @@ pack MANIFEST --out STORE
         return store
 
     def _check(self) -> None:
-        """Raise unless the index is the header's and the data file has its length and form; no picture is read."""
+        """Raise unless the index is the header's and the data file has its length and form; no image is read."""
         digest = hashlib.sha256((self.path / INDEX).read_bytes()).hexdigest()
         if digest != self.header["index_sha256"]:
             raise InputError(
@@ -103,7 +103,7 @@ pack MANIFEST --out STORE
             raise InputError(f"{self.path}: the store is damaged.", f"Expected {rows} of {form}, found {found}.", AGAIN)
 
     def _require_whole(self, known: Stamp | None) -> None:
-        """Raise unless the pictures are those that were packed; `known` is a data file that was found to be whole."""
+        """Raise unless the images are those that were packed; `known` is a data file that was found to be whole."""
         stamp = self._stamp()
         if stamp in (known, self._remembered()):
             self._known = stamp
@@ -139,7 +139,7 @@ pack MANIFEST --out STORE
         return self._reopened, (str(self.path), self._known)
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return len(self.index)
 
     def __repr__(self) -> str:
@@ -154,7 +154,7 @@ pack MANIFEST --out STORE
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of its pictures; None for files as they are."""
+        """Height and width of its images; None for files as they are."""
         found = self.header["size"]
         return (int(found[0]), int(found[1])) if found else None
 
@@ -165,7 +165,7 @@ pack MANIFEST --out STORE
 
     @property
     def images(self) -> Pixels:
-        """All pictures, a read-only memory map of shape (N, H, W, 3), uint8, RGB.
+        """All images, a read-only memory map of shape (N, H, W, 3), uint8, RGB.
 
         Raises
         ------
@@ -177,7 +177,7 @@ pack MANIFEST --out STORE
         return self._data
 
     def encoded(self, index: int) -> bytes:
-        """Return the file of a picture, as it was packed; of a store of files alone."""
+        """Return the file of an image, as it was packed; of a store of files alone."""
         if self.kind != "encoded":
             raise UsageError(f"{self.path}: it keeps pixels and no files.", "", "images or gather(indices)")
         row = self.index[index]
@@ -185,7 +185,7 @@ pack MANIFEST --out STORE
         return self._data[start : start + int(row["length"])].tobytes()
 
     def picture(self, index: int, size: tuple[int, int] | None = None) -> Pixels:
-        """Return one picture, shape (H, W, 3), as an array of its own, at `size` (height, width) if that is given.
+        """Return one image, shape (H, W, 3), as an array of its own, at `size` (height, width) if that is given.
 
         Raises
         ------
@@ -201,7 +201,7 @@ pack MANIFEST --out STORE
         return np.array(self._data[index])
 
     def gather(self, indices: npt.ArrayLike, out: Pixels | None = None, size: tuple[int, int] | None = None) -> Pixels:
-        """Return the pictures at `indices`, shape (B, H, W, 3), uint8, in that order.
+        """Return the images at `indices`, shape (B, H, W, 3), uint8, in that order.
 
         Parameters
         ----------
@@ -238,7 +238,7 @@ pack MANIFEST --out STORE
         return out
 
     def require_size(self, size: tuple[int, int] | None) -> None:
-        """Raise unless the store can give pictures of `size`: pixels are not resized again, the bytes would differ."""
+        """Raise unless the store can give images of `size`: pixels are not resized again, the bytes would differ."""
         if self.kind == "pixels" and size is not None and size != self.size:
             raise UsageError(
                 f"{self.path}: its pictures have another size.",
@@ -247,12 +247,12 @@ pack MANIFEST --out STORE
             )
 
     def find(self, pixel_sha256: Pixels) -> npt.NDArray[np.int64]:
-        """Return where the pictures with these pixels are, shape (M,); -1 where there is none.
+        """Return where the images with these pixels are, shape (M,); -1 where there is none.
 
         Parameters
         ----------
         pixel_sha256 : numpy.ndarray
-            Shape (M, 32), uint8: of the pictures as published, whatever size the store has.
+            Shape (M, 32), uint8: of the images as published, whatever size the store has.
         """
         own = np.ascontiguousarray(self.index["pixel_sha256"])
         short, wanted = own.view("<u8")[:, 0], np.ascontiguousarray(pixel_sha256).view("<u8")[:, 0]
@@ -276,7 +276,7 @@ pack MANIFEST --out STORE
             )
 
     def verify(self) -> list[str]:
-        """Return the image_ids of pictures whose bytes are no more those that were packed; reads everything.
+        """Return the image_ids of images whose bytes are no more those that were packed; reads everything.
 
         Raises
         ------

@@ -64,9 +64,9 @@ def pack(
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
-    """Write the pictures of every row of `manifest` into one store, and return what was written.
+    """Write the images of every row of `manifest` into one store, and return what was written.
 
-    Each file's sha256 and each picture's pixel_sha256 are checked on the way. Work goes on in a hidden folder beside
+    Each file's sha256 and each image's pixel_sha256 are checked on the way. Work goes on in a hidden folder beside
     `out` that becomes `out` by one rename; after a kill the same call goes on where it was. The bytes do not depend on
     `workers`.
 
@@ -77,7 +77,7 @@ def pack(
     out : path
         The store's folder.
     size : tuple of int, optional
-        Height and width of all pictures; by default their own, if they have but one.
+        Height and width of all images; by default their own, if they have but one.
     encoded : bool
         Keep the files' bytes instead of pixels: smaller, and decoded each time.
     workers : int, optional
@@ -87,14 +87,14 @@ def pack(
     replace : bool
         Put it in the place of another store.
     progress : callable, optional
-        Called with (pictures done, pictures in all).
+        Called with (images done, images in all).
 
     Raises
     ------
     UsageError
-        If the pictures have several sizes and none was given, or something else is at `out`.
+        If the images have several sizes and none was given, or something else is at `out`.
     InputError
-        If a picture is missing, changed or damaged; it is named, and nothing is published.
+        If an image is missing, changed or damaged; it is named, and nothing is published.
     StorageError
         If the disk refuses, or another run packs to `out`.
 
@@ -241,7 +241,7 @@ def pack_shard(shard: Shard) -> tuple[list[str], int]:
 
 
 def payload(picture: ImageRef, pixel_sha256: str, size: tuple[int, int] | None) -> bytes | memoryview:
-    """Return what stands in a store for a picture, its pixels proven: the file, or the pixels at `size`."""
+    """Return what stands in a store for an image, its pixels proven: the file, or the pixels at `size`."""
     data = read_bytes(picture)
     pixels = decode(data, picture.image_id)
     found = pixel_digest(pixels)

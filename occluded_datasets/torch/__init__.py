@@ -1,6 +1,6 @@
 """For training: occlusion in anybody's pipeline, and models as extractors.
 
-PyTorch is imported here and in ``afpb`` alone, inside the functions that use it. `Occlude` and `occlude` take pictures
+PyTorch is imported here and in ``afpb`` alone, inside the functions that use it. `Occlude` and `occlude` take images
 of PIL and NumPy without it.
 """
 

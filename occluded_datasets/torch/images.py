@@ -1,7 +1,7 @@
 """Pictures of PIL, NumPy, PyTorch and torchvision as arrays, and back.
 
-A type is looked for only in modules that are loaded already: whoever holds such a picture has loaded them, so nothing
-is imported here, and pictures of PIL and NumPy need no PyTorch.
+A type is looked for only in modules that are loaded already: whoever holds such an image has loaded them, so nothing
+is imported here, and images of PIL and NumPy need no PyTorch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEXT = "occlude before ToTensor, v2.ToDtype and Normalize"
 
 
 class Opened(NamedTuple):
-    """A picture's pixels, shape (H, W, 3), uint8, and what makes pixels and masks, (H, W), of its type again."""
+    """An image's pixels, shape (H, W, 3), uint8, and what makes pixels and masks, (H, W), of its type again."""
 
     pixels: Pixels
     picture: Callable[[Pixels], Any]
@@ -47,7 +47,7 @@ def type_of(value: Any) -> str:
 
 
 def opened(value: Any) -> Opened:
-    """Return a picture as an array.
+    """Return an image as an array.
 
     Raises
     ------
@@ -67,11 +67,11 @@ def opened(value: Any) -> Opened:
 
 
 def pictures(sample: Any) -> list[Any]:
-    """Return the pictures in a sample: those of PIL in RGB and tv_tensors.Image, else its first array or tensor.
+    """Return the images in a sample: those of PIL in RGB and tv_tensors.Image, else its first array or tensor.
 
-    It is torchvision's rule, but that a plain tensor counts only with three dimensions: a label is no picture.
+    It is torchvision's rule, but that a plain tensor counts only with three dimensions: a label is no image.
     """
-    leaves = list({id(leaf): leaf for leaf in _leaves(sample)}.values())  # one that is there twice is one picture
+    leaves = list({id(leaf): leaf for leaf in _leaves(sample)}.values())  # one that is there twice is one image
     sure = [leaf for leaf in leaves if (type_of(leaf) == "pil" and leaf.mode == "RGB") or type_of(leaf) == "image"]
     if sure:
         return sure

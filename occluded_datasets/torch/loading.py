@@ -127,7 +127,7 @@ class Loader:
             ) from error
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin an epoch: of the order and, where pictures are occluded, of the occlusions. Call it before each."""
+        """Begin an epoch: of the order and, where images are occluded, of the occlusions. Call it before each."""
         self._received = 0
         self.sampler.set_epoch(epoch)
         if hasattr(self.dataset, "set_epoch"):
@@ -146,7 +146,7 @@ class Loader:
             yield batch
 
     def _jobs(self) -> Iterator[Callable[[], Any]]:
-        """Yield what makes each batch; visits are counted here, in order, so that threads change no picture."""
+        """Yield what makes each batch; visits are counted here, in order, so that threads change no image."""
         meet = getattr(self.dataset, "meet", None)
         for indices in self.sampler:
             met = (meet(indices),) if meet else ()
@@ -213,7 +213,7 @@ def loader(
     dataset : ReidDataset or PairedOcclusionDataset
         What to batch.
     batch_size : int, optional
-        Pictures a batch on one rank; 64 by default, or identities x instances.
+        Images a batch on one rank; 64 by default, or identities x instances.
     identities, instances : int, optional
         Identities a batch and images an identity, by `RandomIdentitySampler`; else all images.
     workers : int or "auto"

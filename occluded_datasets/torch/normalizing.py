@@ -1,4 +1,4 @@
-"""`normalized`: the pictures of a batch as floats, by channel; the same bits on every way."""
+"""`normalized`: the images of a batch as floats, by channel; the same bits on every way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE = 4096
 
 
 class Normalizer:
-    """Makes the pictures of batches float32, times a scale plus a shift by channel, each rounded.
+    """Makes the images of batches float32, times a scale plus a shift by channel, each rounded.
 
     On a CPU this is a table of 256 values, or the compiled kernel once it is worth loading; on other devices two
     operations. All give the same bits.
@@ -42,7 +42,7 @@ class Normalizer:
         self._done, self._buffers = 0, Buffers()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Return the batch with its pictures normalised, in the memory order that they have."""
+        """Return the batch with its images normalised, in the memory order that they have."""
         torch = require_torch("normalized")
         new = dict(batch)
         for name in VIEWS:
@@ -53,7 +53,7 @@ class Normalizer:
         return new
 
     def _looked_up(self, value: Any) -> Any:
-        """Return pictures, (B, 3, H, W), on a CPU: one pass, without the interpreter's lock."""
+        """Return images, (B, 3, H, W), on a CPU: one pass, without the interpreter's lock."""
         import torch
 
         last = value.permute(0, 2, 3, 1)
@@ -76,7 +76,7 @@ class Normalizer:
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
     def _computed(self, value: Any) -> Any:
-        """Return pictures, (B, 3, H, W), on any device."""
+        """Return images, (B, 3, H, W), on any device."""
         import torch
 
         scale, shift = (torch.from_numpy(one).to(value.device).view(3, 1, 1) for one in (self.scale, self.shift))
@@ -84,7 +84,7 @@ class Normalizer:
 
 
 def normalized(batch: dict[str, Any], mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
-    """Return the batch with its pictures float32, (x / 255 - mean) / std by channel, on the device where they are.
+    """Return the batch with its images float32, (x / 255 - mean) / std by channel, on the device where they are.
 
     Examples
     --------

@@ -82,7 +82,7 @@ class Digests(Arrays):
 
 
 class DatasetRows(Arrays):
-    """What training needs of each row, and where its picture is: a file, or a place in a store.
+    """What training needs of each row, and where its image is: a file, or a place in a store.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class DatasetRows(Arrays):
     somebody : numpy.ndarray
         Shape (N,), bool: whether the pid stands for one person; junk and distractors do not.
     pixel_sha256 : Digests
-        Of the picture as published, whatever size it is read at.
+        Of the image as published, whatever size it is read at.
     places : numpy.ndarray or None
         Shape (N,), int64: places in the store.
     roles : dict

@@ -43,7 +43,7 @@ class EpochSampler:
     dataset : ReidDataset or PairedOcclusionDataset
         Its pixel_sha256 and index decide the order, so renaming files does not.
     batch_size : int
-        Pictures a batch on one rank.
+        Images a batch on one rank.
     seed : int
         Another seed, another order.
     shuffle : bool
@@ -54,7 +54,7 @@ class EpochSampler:
     Raises
     ------
     UsageError
-        If the dataset has no pictures' digests, a number is none, there are fewer pictures than ranks, images without
+        If the dataset has no images' digests, a number is none, there are fewer images than ranks, images without
         a label would be shuffled into training, or its labels mean different identities.
 
     Examples
@@ -124,7 +124,7 @@ class EpochSampler:
         return [own[start : start + self.batch_size] for start in range(0, len(own), self.batch_size)]
 
     def _order(self, indices: npt.NDArray[np.int64], purpose: str = "picture") -> npt.NDArray[np.int64]:
-        """Return indices, given ascending, in this epoch's keyed order; equal pictures by their index."""
+        """Return indices, given ascending, in this epoch's keyed order; equal images by their index."""
         keys = (key(self.seed, purpose, self._epoch, self._pixels[index]) for index in indices.tolist())
         # An array: a million keys as Python's bytes would be five times as much, of which workers forked later see a
         # heap full of holes.
@@ -159,7 +159,7 @@ class EpochSampler:
 
     @cached_property
     def _set(self) -> str:
-        """A digest of the pictures in their order: another set with as many is another one."""
+        """A digest of the images in their order: another set with as many is another one."""
         digest = hashlib.sha256()
         for index in range(len(self._pixels)):
             digest.update(self._pixels[index].encode())
@@ -191,10 +191,10 @@ class EpochSampler:
 
 
 class RandomIdentitySampler(EpochSampler):
-    """Batches of `identities` people with `instances` pictures each, as triplet losses need them.
+    """Batches of `identities` people with `instances` images each, as triplet losses need them.
 
-    Each person's pictures, in keyed order, are cut into groups of `instances`; a person with fewer repeats them, and a
-    rest that fills no group waits for another epoch. No batch has a person twice, no picture is in two groups, and the
+    Each person's images, in keyed order, are cut into groups of `instances`; a person with fewer repeats them, and a
+    rest that fills no group waits for another epoch. No batch has a person twice, no image is in two groups, and the
     epoch ends when fewer people than `identities` have a group left; every epoch has the same number of batches.
 
     Parameters
@@ -202,14 +202,14 @@ class RandomIdentitySampler(EpochSampler):
     dataset : ReidDataset or PairedOcclusionDataset
         Rows whose pid stands for no one are left out.
     identities, instances : int
-        People a batch, and pictures a person.
+        People a batch, and images a person.
     seed : int
         Another seed, another order.
     body_aware : bool
-        Each group of a person who has both holds at least one full-body picture and one occluded or partial one. A
+        Each group of a person who has both holds at least one full-body image and one occluded or partial one. A
         person then has only as many groups as the rarer kind allows.
     camera_aware : bool
-        Each group's pictures are from as many different cameras as it can hold: `instances`, or all that the person was
+        Each group's images are from as many different cameras as it can hold: `instances`, or all that the person was
         seen by. A person then has only as many groups as that allows. Not together with `body_aware`.
     rank, world : int, optional
         As of `EpochSampler`.
@@ -217,7 +217,7 @@ class RandomIdentitySampler(EpochSampler):
     Raises
     ------
     UsageError
-        If there are fewer people than `identities`, too few groups for one batch on each rank, or pictures without a
+        If there are fewer people than `identities`, too few groups for one batch on each rank, or images without a
         real camera where groups are camera-aware.
 
     Examples

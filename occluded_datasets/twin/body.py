@@ -15,7 +15,7 @@ from .person import Appearance, Pose
 
 @dataclass(frozen=True)
 class Frame:
-    """Where in the picture a body is put: the ground point and the pixels of one body height."""
+    """Where in the image a body is put: the ground point and the pixels of one body height."""
 
     foot_x: float
     foot_y: float

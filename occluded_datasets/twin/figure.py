@@ -176,7 +176,7 @@ def draw_figure(look: Appearance, pose: Pose, frame: Frame, size: tuple[int, int
     frame
         Where the feet are and how many pixels the body is high.
     size
-        Width and height of the picture.
+        Width and height of the image.
     """
     width, height = size
     zoom = min(6, max(2, round(400 / height)))
@@ -190,13 +190,13 @@ def draw_figure(look: Appearance, pose: Pose, frame: Frame, size: tuple[int, int
 
 
 def _finish(canvas: Canvas, body: Body, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Soften the shading, fold the cloth and shrink to the picture."""
+    """Soften the shading, fold the cloth and shrink to the image."""
     width, height = size
     soft = max(3, int(body.frame.scale * 0.014) | 1)
     shade: Image = np.asarray(cv2.blur(canvas.shade, (soft, soft)), np.uint8)
     rgba = np.asarray(cv2.resize(canvas.rgba, size, interpolation=cv2.INTER_AREA), np.uint8)
     light = np.asarray(cv2.resize(shade, size, interpolation=cv2.INTER_AREA), np.float32)
-    # The sheet is cut to the body, not to the picture, so that folds keep their size on the cloth.
+    # The sheet is cut to the body, not to the image, so that folds keep their size on the cloth.
     levels = _fold_levels()
     level = halving_for(360 / body.frame.scale * (canvas.shade.shape[0] / height), len(levels))
     sheet = levels[level]

@@ -1,6 +1,6 @@
 """Choose what stands in front of a person and slide it in until it hides the share wanted.
 
-Sprites are painted once. How one enters the picture belongs to its kind: things on the ground rise
+Sprites are painted once. How one enters the image belongs to its kind: things on the ground rise
 from the bottom edge, tall things come from a side, other people walk in.
 """
 
@@ -74,7 +74,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Ask:
-    """Where the person is, in a picture of what size, and the chances drawn for its occluder."""
+    """Where the person is, in an image of what size, and the chances drawn for its occluder."""
 
     frame: Frame
     size: tuple[int, int]
@@ -135,7 +135,7 @@ def _spot(thing: Sprite, ask: _Ask, slide: float) -> _Spot:
         tall = max(tall, base + 1)
     wide = tall * aspect
     left = slide * (middle + wide / 2) - wide if ask.from_left else width - slide * (width - middle + wide / 2)
-    # The finished edge of a wall is painted on its right, so it must face into the picture.
+    # The finished edge of a wall is painted on its right, so it must face into the image.
     mirrored = not ask.from_left if thing.enters == "side" else ask.mirrored
     return _Spot(left, base - tall, wide, tall, mirrored)
 
@@ -169,7 +169,7 @@ def _hidden(thing: Sprite, spot: _Spot, probe: Floats, height: int) -> float:
 
 
 def _patch(thing: Sprite, spot: _Spot, size: tuple[int, int]) -> tuple[Image, tuple[int, int, int, int]] | None:
-    """Return the part of a sprite inside the picture, scaled, with its x, y, w, h there."""
+    """Return the part of a sprite inside the image, scaled, with its x, y, w, h there."""
     x0, y0 = max(0, round(spot.x)), max(0, round(spot.y))
     x1, y1 = min(size[0], round(spot.x + spot.width)), min(size[1], round(spot.y + spot.height))
     if x1 <= x0 or y1 <= y0:
@@ -194,7 +194,7 @@ def _span(low: float, high: float, room: int) -> tuple[int, int]:
 
 
 def _cut(thing: Sprite, spot: _Spot, size: tuple[int, int], gain: float) -> Layer:
-    """Scale a sprite into a layer of the picture's size."""
+    """Scale a sprite into a layer of the image's size."""
     rgb = np.zeros((size[1], size[0], 3), np.float32)
     cover = np.zeros((size[1], size[0]), np.float32)
     patch = _patch(thing, spot, size)

@@ -1,4 +1,4 @@
-"""Brushes of figures and pictures: shaded ribbons, noise sheets and halving sizes.
+"""Brushes of figures and images: shaded ribbons, noise sheets and halving sizes.
 
 Every shape of a figure is a *ribbon*, a left and a right edge of equally many points. One
 representation serves limbs, torsos, heads and bags, so one routine can round them all.

@@ -1,4 +1,4 @@
-"""Who a twin is (looks that stay from picture to picture) and how it stands in one picture.
+"""Who a twin is (looks that stay from image to image) and how it stands in one image.
 
 The wardrobe is deliberately narrow: many people wear black, grey, navy or denim, so that colour
 alone finds the right identity often but by no means always, as in the real sets.
@@ -124,7 +124,7 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Pose:
-    """What belongs to one picture of a person."""
+    """What belongs to one image of a person."""
 
     view: float
     phase: float
@@ -192,7 +192,7 @@ def appearance(seed: int, pid: int) -> Appearance:
 
 
 def pose(look: Appearance, rng: np.random.Generator, pitch: float, light: float) -> Pose:
-    """Draw how `look` walks or stands in one picture of a camera of that pitch and light."""
+    """Draw how `look` walks or stands in one image of a camera of that pitch and light."""
     # Front and back dominate walkway cameras; sides and three-quarter views fill the rest.
     centre = (0.0, math.pi, 0.75, -0.75, math.pi - 0.7, math.pi + 0.7, math.pi / 2, -math.pi / 2)[
         pick(rng, (3, 3, 1.6, 1.6, 1.3, 1.3, 1.5, 1.5))

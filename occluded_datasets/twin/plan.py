@@ -1,4 +1,4 @@
-"""Which pictures a twin has: names, identities, cameras and sizes, from a dataset's facts alone."""
+"""Which images a twin has: names, identities, cameras and sizes, from a dataset's facts alone."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ JUNK = 50
 DISTRACTORS = 0.15
 OCCLUDED_AMONG_UNKNOWN = 0.1
 MOST_OF_UNKNOWN = 30
-EACH = 20  # pictures an identity, where nobody says how many identities a part has
+EACH = 20  # images an identity, where nobody says how many identities a part has
 
 
 class PlannedImage(NamedTuple):
-    """One file of a twin: its name and what to draw; pictures of equal pid, photo and body are of one moment."""
+    """One file of a twin: its name and what to draw; images of equal pid, photo and body are of one moment."""
 
     name: str
     pid: int
@@ -31,12 +31,12 @@ class PlannedImage(NamedTuple):
 
 
 def plan(dataset: Dataset, variant: Variant, ids: int | None, seed: int) -> list[PlannedImage]:
-    """Return every picture of the twin, in name order within each part.
+    """Return every image of the twin, in name order within each part.
 
     Parameters
     ----------
     ids : int, optional
-        Identities of the largest part; its pictures and the other parts shrink in proportion. All declared ones by
+        Identities of the largest part; its images and the other parts shrink in proportion. All declared ones by
         default.
     seed : int
         Other counts an identity, cameras and sizes.
@@ -66,7 +66,7 @@ def unknown_totals(dataset: Dataset, variant: Variant) -> bool:
 
 
 def _totals(parts: Sequence[Part], variant: Variant) -> list[tuple[int, int]]:
-    """Return (pictures, identities) of each part; what is undeclared is shared out evenly."""
+    """Return (images, identities) of each part; what is undeclared is shared out evenly."""
     known = sum(part.count.images or 0 for part in parts)
     open_parts = [part for part in parts if part.count.images is None]
     left = max(0, (variant.count.images or 0) - known)
@@ -107,7 +107,7 @@ def _part(dataset: Dataset, part: Part, pids: range, images: int, seed: int) -> 
 
 
 def _photo(dataset: Dataset, part: Part) -> Part:
-    """Return the part whose pictures `part` was cropped from; itself where it is no crop."""
+    """Return the part whose images `part` was cropped from; itself where it is no crop."""
     if part.body != "partial":
         return part
     return next((other for other in dataset.parts if other.body == "occluded"), part)
@@ -122,7 +122,7 @@ def _body(part: Part, seed: int, pid: int, index: int) -> str:
 
 
 def _counts(dataset: Dataset, part: Part, pids: range, images: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Yield (pid, pictures) of a part; they add up to `images`, junk apart."""
+    """Yield (pid, images) of a part; they add up to `images`, junk apart."""
     if part.numbering:
         yield from ((pid, part.numbering.each) for pid in pids)
         return

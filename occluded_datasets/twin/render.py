@@ -1,4 +1,4 @@
-"""Render one picture of a twin: person, place, light, and what stands in the way."""
+"""Render one image of a twin: person, place, light, and what stands in the way."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SEEN = 0.5
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to render: what was asked for.
+    """One image to render: what was asked for.
 
     Attributes
     ----------
     pid
         Identity of the person.
     index
-        Which picture of that identity; with `pid` and `body` it names one photo.
+        Which image of that identity; with `pid` and `body` it names one photo.
     body
         "full" or "occluded".
     camera
@@ -51,7 +51,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Rendered:
-    """One rendered picture and what is known about it.
+    """One rendered image and what is known about it.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def render(shot: Shot, seed: int = 0) -> Rendered:
     shot
         What to render.
     seed
-        Another seed gives other people, places and pictures.
+        Another seed gives other people, places and images.
 
     Raises
     ------

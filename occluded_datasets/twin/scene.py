@@ -1,4 +1,4 @@
-"""What a camera sees when nobody is there: a place painted once, and a window of it for each picture."""
+"""What a camera sees when nobody is there: a place painted once, and a window of it for each image."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def scene(seed: int, camera: int) -> Scene:
 
 
 def view(place: Scene, rng: np.random.Generator, size: tuple[int, int]) -> Image:
-    """Return the background of one picture: a window of the panorama, shifted a little each time."""
+    """Return the background of one image: a window of the panorama, shifted a little each time."""
     width, height = size
     tall = int(HEIGHT * between(rng, 0.82, 0.97))
     wide = min(WIDTH, max(2, round(tall * width / height)))

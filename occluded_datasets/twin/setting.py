@@ -8,7 +8,7 @@ import numpy as np
 from ..drawn.paint import Colour, Image, clouds, jitter, scaled, to_u8
 
 HEIGHT, WIDTH = 400, 760
-"""Pixels of a painted panorama; a picture shows a window of nearly its whole height."""
+"""Pixels of a painted panorama; an image shows a window of nearly its whole height."""
 
 
 _Pair = tuple[int, int]

@@ -1,4 +1,4 @@
-"""Write a twin: render its pictures and put them where the real set has them."""
+"""Write a twin: render its images and put them where the real set has them."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def twin(
     ids : int, optional
         Identities; all declared ones by default.
     seed : int
-        Other people and other pictures.
+        Other people and other images.
     workers : int, optional
         Processes; None for all cores. More than one needs a main module that can be imported, as `multiprocessing`
         does.
     progress : callable, optional
-        Called with (pictures done, pictures in all).
+        Called with (images done, images in all).
     masks : path, optional
-        Write the true mask of the visible person of each picture too: 255 the person, 0 else, a grey PNG below this
-        folder by the picture's name inside the tree, such as ``whole_body_images/001_001.png``.
+        Write the true mask of the visible person of each image too: 255 the person, 0 else, a grey PNG below this
+        folder by the image's name inside the tree, such as ``whole_body_images/001_001.png``.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _publish_masks(staged: Path, masks: Path) -> None:
 
 
 def write_shard(folder: str, pictures: Sequence[PlannedImage], seed: int, masks: bool = False) -> int:
-    """Render and write some pictures below `folder`, and their masks if asked for, and return how many."""
+    """Render and write some images below `folder`, and their masks if asked for, and return how many."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -173,7 +173,7 @@ def write_shard(folder: str, pictures: Sequence[PlannedImage], seed: int, masks:
 
 
 def draw_image(picture: PlannedImage, seed: int, masks: bool = False) -> tuple[bytes, bytes]:
-    """Return the encoded file of one picture and, if asked for, of the mask of its visible person."""
+    """Return the encoded file of one image and, if asked for, of the mask of its visible person."""
     import numpy as np
 
     from .render import Shot, render

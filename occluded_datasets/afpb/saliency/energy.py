@@ -1,4 +1,4 @@
-"""How much of a map lies on the occluder, the visible body and the rest, against how much of the picture they are."""
+"""How much of a map lies on the occluder, the visible body and the rest, against how much of the image they are."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def measured(
     maps: Mapping[str, npt.NDArray[np.floating[Any]]],
     known: Mapping[str, npt.NDArray[np.bool_]],
 ) -> pd.DataFrame:
-    """Return a row a picture: ``image_id``, ``pid``, and by region its area, and by run its energy and their ratio.
+    """Return a row an image: ``image_id``, ``pid``, and by region its area, and by run its energy and their ratio.
 
     Columns are ``area REGION``, ``energy REGION RUN`` and ``ratio REGION RUN``: energy per area, 1 where a map treats
-    the region as the whole picture, undefined where the region has no pixel.
+    the region as the whole image, undefined where the region has no pixel.
     """
     table = rows[["image_id", "pid"]].reset_index(drop=True)
     areas = {name: mask.mean(axis=(1, 2)) for name, mask in known.items()}
@@ -56,12 +56,12 @@ def measured(
 
 
 def measure_energy(table: pd.DataFrame) -> dict[str, Any]:
-    """Return means over pictures with 95 % bootstrap intervals over identities, of a table of `measured`.
+    """Return means over images with 95 % bootstrap intervals over identities, of a table of `measured`.
 
     Returns
     -------
     dict
-        By region ``area``, and by run ``energy`` and ``ratio``; with a second run ``difference``, of each picture's
+        By region ``area``, and by run ``energy`` and ``ratio``; with a second run ``difference``, of each image's
         ratios and energies, the run's less the other's. An interval is null where there is but one identity.
     """
     found: dict[str, Any] = {}
@@ -79,7 +79,7 @@ def measure_energy(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _interval(table: pd.DataFrame, values: pd.Series[float]) -> dict[str, Any] | None:
-    """Return mean, ends, and the pictures and identities that have a value; None where none has."""
+    """Return mean, ends, and the images and identities that have a value; None where none has."""
     defined = table.assign(value=values, counted=values.notna())
     people = int(defined.loc[values.notna(), "pid"].nunique())
     if not people:

@@ -1,4 +1,4 @@
-"""A figure of maps: pictures with the occluder's outline, one row of maps a run, and energy against area."""
+"""A figure of maps: images with the occluder's outline, one row of maps a run, and energy against area."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 CELL, BESIDE = 0.95, 3.4
-"""Inches: a picture's width, and that of the panel at the right."""
+"""Inches: an image's width, and that of the panel at the right."""
 BRIGHTEST = 99
 """Percentile of a map that is drawn brightest: a few pixels would leave the rest dark."""
 COLOURS = ("#35618f", "#d9822b")
@@ -34,14 +34,14 @@ def draw_maps(
     energy: Mapping[str, Any] | None,
     labels: Mapping[str, str],
 ) -> bytes:
-    """Return a PNG: a column a picture, a row of maps a run, and at the right energy per area where it was measured.
+    """Return a PNG: a column an image, a row of maps a run, and at the right energy per area where it was measured.
 
     Parameters
     ----------
     pictures : sequence of numpy.ndarray
         uint8, each (H, W, 3).
     maps : mapping of str to numpy.ndarray
-        By run, (N, H, W), N as many as pictures or more.
+        By run, (N, H, W), N as many as images or more.
     known : mapping of str to numpy.ndarray
         By region, bool, (N, H, W); empty where no mask is known.
     energy : mapping, optional
@@ -81,7 +81,7 @@ def _maps(row: Sequence[Any], maps: Array, known: Mapping[str, Array]) -> None:
 
 
 def _outline(axes: Any, mask: Array) -> None:
-    """Draw a mask's border; where it reaches the picture's edge it is closed there."""
+    """Draw a mask's border; where it reaches the image's edge it is closed there."""
     padded = np.pad(mask.astype(float), 1)
     down, across = (np.arange(-1, length + 1) for length in mask.shape)
     if mask.any():

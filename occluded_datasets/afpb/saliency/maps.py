@@ -40,9 +40,9 @@ class Way:
     ----------
     method : str
         ``gradient``, or ``grad-cam`` (Selvaraju et al., arXiv 1610.02391) on the last map, which has 1/32 of the
-        picture's sides: 4x2 at 128x64.
+        image's sides: 4x2 at 128x64.
     samples : int
-        Noisy copies of each picture that a gradient is averaged over; 0: the picture itself.
+        Noisy copies of each image that a gradient is averaged over; 0: the image itself.
     noise : float
         Their standard deviation, where a pixel goes from 0 to 1.
     seed : int
@@ -72,12 +72,12 @@ def gradient(score: Callable[[Any], Any], pictures: Any, noise: Iterable[Any] = 
     Parameters
     ----------
     score : callable
-        From pictures to scores, (B, K). It must treat each picture by itself.
+        From images to scores, (B, K). It must treat each image by itself.
     pictures : torch.Tensor
         Float32, (B, 3, H, W).
     noise : iterable of torch.Tensor
-        Each (B, 3, H, W), added to the pictures; the maps are averaged. Without any, the pictures stay as they are.
-        Which score is the largest is decided on the pictures without noise.
+        Each (B, 3, H, W), added to the images; the maps are averaged. Without any, the images stay as they are.
+        Which score is the largest is decided on the images without noise.
 
     Returns
     -------
@@ -100,12 +100,12 @@ def gradient(score: Callable[[Any], Any], pictures: Any, noise: Iterable[Any] = 
 
 
 def grad_cam(body: Callable[[Any], Any], head: Callable[[Any], Any], pictures: Any) -> Any:
-    """Return Grad-CAM of the largest score on a network's last map, enlarged to the pictures by bilinear sampling.
+    """Return Grad-CAM of the largest score on a network's last map, enlarged to the images by bilinear sampling.
 
     Parameters
     ----------
     body, head : callable
-        From pictures to a map (B, C, h, w), and from that to scores (B, K).
+        From images to a map (B, C, h, w), and from that to scores (B, K).
     pictures : torch.Tensor
         Float32, (B, 3, H, W).
 
@@ -123,7 +123,7 @@ def grad_cam(body: Callable[[Any], Any], head: Callable[[Any], Any], pictures: A
 
 
 def noise_of(pixels: Sequence[str], copy: int, size: tuple[int, int], way: Way) -> Any:
-    """Return the noise of one copy of pictures, float32, (B, 3, H, W): keyed by their pixels, the same in any batch."""
+    """Return the noise of one copy of images, float32, (B, 3, H, W): keyed by their pixels, the same in any batch."""
     drawn = np.empty((len(pixels), 3, *size), np.float32)
     for number, one in enumerate(pixels):
         word = int.from_bytes(key(way.seed, "saliency-noise", copy, one), "big")

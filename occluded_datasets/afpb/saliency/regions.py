@@ -1,4 +1,4 @@
-"""Which pictures maps are measured on, and what is where on them: occluder, visible body and the rest, from masks."""
+"""Which images maps are measured on, and what is where on them: occluder, visible body and the rest, from masks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OCCLUDER, BODY, REST = "occluder", "visible body", "rest"
 CROPPED = "partial-crop"
-"""The simulator's kind that puts nothing in front: its mask is of the picture before it was cropped."""
+"""The simulator's kind that puts nothing in front: its mask is of the image before it was cropped."""
 
 
 class Chosen(NamedTuple):
@@ -38,12 +38,12 @@ class Chosen(NamedTuple):
 def choose_images(manifest: Manifest, limit: int, seed: int = 0) -> Chosen:
     """Return the first `limit` rows by a key of their pixels, of those that are occluded where a set was simulated.
 
-    Junk and distractors are left out, and of a simulated set the clean pictures it refers to and crops.
+    Junk and distractors are left out, and of a simulated set the clean images it refers to and crops.
 
     Raises
     ------
     UsageError
-        If there are none, or the set has rows and no pictures.
+        If there are none, or the set has rows and no images.
     """
     recipe = manifest.header.get("recipe")
     if isinstance(recipe, Mapping) and recipe.get("rows_only"):
@@ -80,15 +80,15 @@ def regions(manifest: Manifest, chosen: Chosen, size: tuple[int, int], bodies: P
     chosen : Chosen
         Its rows that are looked at.
     size : tuple of int
-        Height and width that pictures are resized to; masks are by nearest neighbour.
+        Height and width that images are resized to; masks are by nearest neighbour.
     bodies : Path, optional
-        Masks of the pictures' persons, as a twin has them. A simulated picture's is that of its clean picture, less
+        Masks of the images' persons, as a twin has them. A simulated image's is that of its clean image, less
         the occluder.
 
     Raises
     ------
     InputError
-        If a mask is missing, changed, of another size than its picture, or shows nobody.
+        If a mask is missing, changed, of another size than its image, or shows nobody.
     """
     if not chosen.masked and bodies is None:
         return {}
@@ -146,7 +146,7 @@ def _body(bodies: Path, path: str, row: Mapping[str, str], size: tuple[int, int]
 
 
 def _clean_path(row: Mapping[str, str], clean: Mapping[str, str]) -> str:
-    """Return the path of the picture whose person it is: a simulated row's source, which need not be in the table."""
+    """Return the path of the image whose person it is: a simulated row's source, which need not be in the table."""
     source = row.get("source_image_id")
     if not source:
         return row["path"]
@@ -154,7 +154,7 @@ def _clean_path(row: Mapping[str, str], clean: Mapping[str, str]) -> str:
 
 
 def _read(path: Path, row: Mapping[str, str], cure: str) -> npt.NDArray[np.uint8]:
-    """Return a mask, (H, W), of a picture's own size."""
+    """Return a mask, (H, W), of an image's own size."""
     name = f"{row['image_id']}: its mask {path}"
     try:
         mask = decode(path.read_bytes(), name).max(axis=2)

@@ -1,4 +1,4 @@
-"""Maps of a run, or of two, on the same pictures: drawn, and measured where masks are known."""
+"""Maps of a run, or of two, on the same images: drawn, and measured where masks are known."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Saliency(NamedTuple):
     record : dict
         What ``energy.json`` holds: how maps were made, and what `measure_energy` found; null where no mask is known.
     figure : Path
-        The picture that was drawn.
+        The image that was drawn.
     """
 
     record: dict[str, Any]
@@ -54,18 +54,18 @@ def saliency(
     limit: int = LIMIT,
     progress: Progress | None = None,
 ) -> Saliency:
-    """Draw maps of some pictures, measure maps of more where masks are known, and write both below `out`.
+    """Draw maps of some images, measure maps of more where masks are known, and write both below `out`.
 
     Parameters
     ----------
     run : Run
         A finished run.
     manifest : Manifest
-        Whose pictures are looked at: of a simulated set the occluded ones, else all people.
+        Whose images are looked at: of a simulated set the occluded ones, else all people.
     out : path
         Folder of ``saliency.png`` and ``energy.json``.
     against : Run, optional
-        Another run of the same input size, on the same pictures with the same noise.
+        Another run of the same input size, on the same images with the same noise.
     bodies : path, optional
         Person masks, as `regions` takes them.
     way : Way, optional
@@ -78,11 +78,11 @@ def saliency(
     Raises
     ------
     UsageError
-        If the runs are of different input sizes, or there is no picture.
+        If the runs are of different input sizes, or there is no image.
     MissingPackageError
         If matplotlib is not installed.
     InputError
-        If a picture or a mask is missing or changed.
+        If an image or a mask is missing or changed.
     """
     require_figures(*NEEDED)
     runs = {RUN: run} if against is None else {RUN: run, AGAINST: against}
@@ -112,7 +112,7 @@ def saliency(
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a record says, to read: how many pictures, and a Markdown table of what was measured."""
+    """Yield what a record says, to read: how many images, and a Markdown table of what was measured."""
     names, energy = names_of(record), record["energy"]
     counts = [one["identities_trained_on"] for one in record["runs"].values()]
     trained = " and ".join(f"{count:,} of them by {name}" for count, name in zip(counts, names.values(), strict=True))

@@ -37,7 +37,7 @@ def outcome(ablation: Ablation) -> dict[str, Any]:
         with its 95 % interval, and ``over_seeds``: the differences of each seed with their t interval and p, nothing
         for one seed. ``holm``: by test and primary contrast p over seeds in mAP, corrected over all of them.
         ``levels``: by cell, and by kind of occluder, each arm's mAP with its interval, and contrasts. Of all runs:
-        seconds, pictures seen.
+        seconds, images seen.
     """
     plan, runs = ablation.plan, _runs(ablation)
     arms = arms_of(plan.arms)

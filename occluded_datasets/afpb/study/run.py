@@ -44,11 +44,11 @@ class Test:
     Parameters
     ----------
     manifest : Manifest
-        Of the test pictures.
+        Of the test images.
     protocol : str
         A protocol's name; of a benchmark, its name.
     parent : Manifest, optional
-        Of a benchmark alone: where its clean pictures are.
+        Of a benchmark alone: where its clean images are.
     """
 
     manifest: Manifest
@@ -82,7 +82,7 @@ class AblationPlan:
     start : path, optional
         A finished run that all arms go on from; seeds then cover the branch alone.
     start_epochs : int
-        Epochs of such a run, trained first on clean pictures alone; 0: none.
+        Epochs of such a run, trained first on clean images alone; 0: none.
     start_lr : float
         Its learning rate.
     """
@@ -121,7 +121,7 @@ def ablate(
 ) -> Ablation:
     """Train every arm with every seed and score each on every test.
 
-    Each arm sees the same number of pictures. What is finished is kept: the same call goes on after a stop.
+    Each arm sees the same number of images. What is finished is kept: the same call goes on after a stop.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """From counts to AP, trapezoid AP, mINP and CMC, as the expectation over random tie order and its two ends.
 
-Pictures that are equally near stand in random order. For a group of e such pictures behind G nearer ones, m of them
+Images that are equally near stand in random order. For a group of e such images behind G nearer ones, m of them
 true matches behind a nearer matches, the chance that place j of the group holds a match is m / e, and given that it
 does, (j - 1)(m - 1) / (e - 1) matches of the group are expected before it. Every score below is linear in those, so its
 expectation is a sum over places and nothing is sampled.
@@ -45,7 +45,7 @@ def score_ranks(pointer: Array, nearer: Array, equal: Array) -> BoundedScores:
     pointer : numpy.ndarray
         (probes + 1,): the matches of probe i are entries ``pointer[i]`` to ``pointer[i + 1]``, at least one.
     nearer, equal : numpy.ndarray
-        Of each match, the gallery pictures strictly nearer, and those equally near, itself among them.
+        Of each match, the gallery images strictly nearer, and those equally near, itself among them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""For each true match, how many gallery pictures are nearer and how many equally near: ranks without an argsort."""
+"""For each true match, how many gallery images are nearer and how many equally near: ranks without an argsort."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CELLS = 1 << 21  # similarities of a block of features
 
 @dataclass(frozen=True)
 class MatchPlan:
-    """Which gallery pictures are a probe's true matches and which are not there for it.
+    """Which gallery images are a probe's true matches and which are not there for it.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class MatchPlan:
 
 
 class Counts(NamedTuple):
-    """By true match: pictures strictly nearer, and pictures equally near, itself among them, both int64.
+    """By true match: images strictly nearer, and images equally near, itself among them, both int64.
 
     The last two count among the match's own camera alone, and are None when cameras are not scored.
     """
@@ -62,7 +62,7 @@ def count(source: Similarities, plan: MatchPlan, block: int | None = None, threa
     """Return the counts of every true match in `plan`.
 
     Similarities are made block by block and never kept; a block's rows are sorted by value and each match is found in
-    them by bisection. Neither `block` (gallery pictures a tile) nor `threads` can change a count.
+    them by bisection. Neither `block` (gallery images a tile) nor `threads` can change a count.
 
     Examples
     --------
@@ -160,5 +160,5 @@ def _cuts(plan: MatchPlan, begin: int, end: int) -> Array:
 
 
 def lowest(dtype: Any) -> Any:
-    """Return a value below every similarity: what a picture that is not there gets."""
+    """Return a value below every similarity: what an image that is not there gets."""
     return np.iinfo(dtype).min if np.dtype(dtype).kind == "i" else -np.inf

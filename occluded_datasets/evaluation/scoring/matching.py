@@ -1,4 +1,4 @@
-"""Who counts as a true match of whom, and which gallery pictures are not there for a probe. Pure."""
+"""Who counts as a true match of whom, and which gallery images are not there for a probe. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .exact import Array
 
 
 class Labels(NamedTuple):
-    """What the rules look at, one entry a picture.
+    """What the rules look at, one entry an image.
 
     `camid` is -1 where there is none; `group` is a number, -1 where there is none.
     """
@@ -34,7 +34,7 @@ class Relations(NamedTuple):
 def relate(probe: Labels, gallery: Labels, camera_rule: bool, group_rule: bool) -> Relations:
     """Return true matches and removed pairs.
 
-    The camera rule removes the gallery pictures of the probe's identity and camera, the group rule those cut from the
+    The camera rule removes the gallery images of the probe's identity and camera, the group rule those cut from the
     same photo; a pair that both remove is counted for the camera rule.
 
     Examples

@@ -144,7 +144,7 @@ class VisiblePartsMean:
 
     @staticmethod
     def common(a: Side, b: Side, pairs: bool) -> Array:
-        """Return the weight that two pictures have in common."""
+        """Return the weight that two images have in common."""
         return _product(np.asarray(a.weight), np.asarray(b.weight), pairs)
 
     def exactly(self, a: Side, b: Side) -> list[int]:

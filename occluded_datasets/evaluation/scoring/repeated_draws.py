@@ -106,7 +106,7 @@ def score_drawn(
     draws : pandas.DataFrame
         `Split.draws`.
     place : mapping
-        For each role, the position of each picture.
+        For each role, the position of each image.
     probe_pid, gallery_pid : numpy.ndarray
         (probes,) and (gallery,).
     """

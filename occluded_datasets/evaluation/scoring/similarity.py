@@ -1,4 +1,4 @@
-"""Similarities of probe and gallery pictures, whatever they come from: larger is nearer."""
+"""Similarities of probe and gallery images, whatever they come from: larger is nearer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Similarities(Protocol):
     gallery: int
 
     def step(self) -> int:
-        """Return how many gallery pictures a tile holds at most."""
+        """Return how many gallery images a tile holds at most."""
         ...
 
     def tile(self, start: int, stop: int) -> Any:
@@ -30,11 +30,11 @@ class Similarities(Protocol):
         ...
 
     def block(self, tile: Any, start: int, stop: int) -> Array:
-        """Return a fresh array (probes of the stretch, pictures of the tile)."""
+        """Return a fresh array (probes of the stretch, images of the tile)."""
         ...
 
     def pairs(self, tile: Any, probe: Array, column: Array) -> Array:
-        """Return the similarity of some probes to some pictures of the tile, counted from its first."""
+        """Return the similarity of some probes to some images of the tile, counted from its first."""
         ...
 
 
@@ -57,7 +57,7 @@ class FeatureSource:
         self.width: int = self.side.operand.shape[1]
 
     def step(self) -> int:
-        """Return how many gallery pictures a tile of 128 MiB holds, at most 16,384."""
+        """Return how many gallery images a tile of 128 MiB holds, at most 16,384."""
         return max(256, min(16384, TILE // self.width))
 
     def tile(self, start: int, stop: int) -> Side:
@@ -65,7 +65,7 @@ class FeatureSource:
         return self.measure.side(*self.rows.part(start, stop), probe=False)
 
     def block(self, tile: Side, start: int, stop: int) -> Array:
-        """Return similarities in steps, (probes, pictures) int32."""
+        """Return similarities in steps, (probes, images) int32."""
         own = self.side.take(slice(start, stop))
         values = self.measure.product(own, tile, pairs=False)
         return round_to_steps(values, self.measure.bound, lambda p, g: self._exactly(own, tile, p, g))
@@ -98,7 +98,7 @@ class MatrixSource:
     values : numpy.ndarray
         (rows, columns), float or integer.
     row, column : numpy.ndarray
-        Which rows the probes are, which columns the gallery pictures.
+        Which rows the probes are, which columns the gallery images.
     smaller_is_nearer : bool
         Whether it holds distances.
     """

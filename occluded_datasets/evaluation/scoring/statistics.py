@@ -50,7 +50,7 @@ def resamples(identities: int, replicates: int, seed: int) -> Array:
 def interval(values: Array, pid: Array, replicates: int, seed: int) -> Array:
     """Return the 95 % bootstrap interval of the mean over probes, resampling identities, (2, metrics).
 
-    Pictures of one person are not independent, so persons are drawn, each with all its probes.
+    Images of one person are not independent, so persons are drawn, each with all its probes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One picture at work: where, how large, what, and the record of it."""
+"""One image at work: where, how large, what, and the record of it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ REACHED = 10_000
 
 
 class Record(NamedTuple):
-    """Everything that says how a picture came about.
+    """Everything that says how an image came about.
 
     Parameters
     ----------
     key : Key
-        Seed, picture, copy and occurrence.
+        Seed, image, copy and occurrence.
     occluder, placement : str
         The kind and the prior's name; empty where nothing was done.
     occluders : tuple of str
@@ -63,7 +63,7 @@ class OccluderSources(NamedTuple):
 
 
 class Application(NamedTuple):
-    """One picture at work: its key, the arm of the recipe, its size, and what there is to take."""
+    """One image at work: its key, the arm of the recipe, its size, and what there is to take."""
 
     key: Key
     arm: Branch
@@ -154,7 +154,7 @@ class Application(NamedTuple):
         return self._record(hidden, (name,), (box,), requested)
 
     def crop(self, out: Pixels, mask: Pixels, words: Words) -> Record:
-        """Keep one band, away from where the prior puts the loss, and scale it back to the picture's size."""
+        """Keep one band, away from where the prior puts the loss, and scale it back to the image's size."""
         arm, canvas = self.arm, self.canvas
         requested = draw_between(words[2], *arm.fraction)
         lost = place(arm.prior, arm.occluder, words[4], words[5], words[6])
@@ -176,7 +176,7 @@ class Application(NamedTuple):
 
 
 def _darken(out: Pixels, alpha: Pixels, box: Box, strength: int) -> None:
-    """Lay the shadow of a shape on the picture: wider than the shape, a little lower."""
+    """Lay the shadow of a shape on the image: wider than the shape, a little lower."""
     radius = max(1, min(box.w, box.h) // 12)
     dark = shadow(alpha, strength, radius)
     whole = Box(box.x - radius, box.y - radius + radius // 2, box.w + 2 * radius, box.h + 2 * radius)

@@ -3,7 +3,7 @@
 OpenCV's bit-exact bilinear kernel is fixed-point arithmetic: a target position is ``scale * (i + 0.5) - 0.5`` in
 doubles, its fraction is rounded to eight bits, half to even, and edges repeat. The weighted sum of four pixels is then
 exact in 24 bits and rounded once, so rows and columns may be taken in either order. Here rows come first: that loop is
-contiguous, only the part inside the picture is computed, and the blend follows while the values are in registers.
+contiguous, only the part inside the image is computed, and the blend follows while the values are in registers.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def resize_compiled(pixels: Any, w: int, h: int) -> Any:
 def composite(
     image: Any, mask: Any, level: Any, wide: int, high: int, left: int, top: int, x: int, y: int, w: int, h: int
 ) -> None:
-    """Blend that part of a premultiplied level over the picture at (x, y), in place, and mark it in the mask."""
+    """Blend that part of a premultiplied level over the image at (x, y), in place, and mark it in the mask."""
     near, right = _taps(level.shape[1], wide, left, w)
     rows, down = _taps(level.shape[0], high, top, h)
     begin, end = near[0], min(near[w - 1] + np.uint64(2), np.uint64(level.shape[1]))

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 TOLERANCE = 5_000
-"""What a silhouette may be off before its size is corrected, ppm of the picture."""
+"""What a silhouette may be off before its size is corrected, ppm of the image."""
 
 TRIES = 6
 LARGEST = 4
-"""How many times a picture's side an occluder may measure."""
+"""How many times an image's side an occluder may measure."""
 
 
 class CoverageCanvas(NamedTuple):
-    """A picture's size and, where the fraction is of a person, the running count of the person's pixels.
+    """An image's size and, where the fraction is of a person, the running count of the person's pixels.
 
     `running` has shape (H + 1, W + 1); its entry (y, x) counts the person above y and left of x.
     """
@@ -40,7 +40,7 @@ class CoverageCanvas(NamedTuple):
 
     @classmethod
     def of(cls, width: int, height: int, person: Pixels | None) -> CoverageCanvas:
-        """Return the canvas of a picture with its person's mask, shape (H, W), or None."""
+        """Return the canvas of an image with its person's mask, shape (H, W), or None."""
         if person is None:
             return cls(width, height)
         count = np.zeros((height + 1, width + 1), np.int64)
@@ -90,7 +90,7 @@ def erased(words: Callable[[int], Words], arm: Branch, width: int, height: int) 
     """Return the first rectangle of Random Erasing that fits, with its requested fraction; None if none does.
 
     Algorithm 1 of Zhong et al. (AAAI 2020): the area and the aspect h / w are uniform over their ranges, h and w are
-    the rounded roots, and the rectangle must be smaller than the picture in both.
+    the rounded roots, and the rectangle must be smaller than the image in both.
     """
     for attempt in range(arm.options["attempts"]):
         word = words(attempt)
@@ -110,7 +110,7 @@ class Fitted(NamedTuple):
     level : numpy.ndarray
         The size of its pyramid that it is made of, premultiplied, shape (H, W, 4).
     whole, box : Box
-        Where all of it stands, and the part inside the picture.
+        Where all of it stands, and the part inside the image.
     patch : numpy.ndarray or None
         That part, shape (h, w, 4); None where nobody has rendered it so far.
     """
@@ -121,7 +121,7 @@ class Fitted(NamedTuple):
     patch: Pixels | None
 
     def shown(self, kernel: Any) -> Pixels:
-        """Return the part inside the picture, premultiplied, shape (h, w, 4)."""
+        """Return the part inside the image, premultiplied, shape (h, w, 4)."""
         if self.patch is not None:
             return self.patch
         whole, box = self.whole, self.box
@@ -159,7 +159,7 @@ def silhouette(canvas: CoverageCanvas, target: int, item: Item, at: Place, kerne
 
 
 def entering(canvas: CoverageCanvas, target: int, item: Item, at: Place, scale: int, kernel: Any = None) -> Fitted:
-    """Return the item at a given size, as far in the picture as it must be to hide about `target` pixels.
+    """Return the item at a given size, as far in the image as it must be to hide about `target` pixels.
 
     It comes from the left where u is 0, from the right where u is 1, else from below; along the edge it stands where
     the place says. Where it cannot hide that much even when it is wholly inside, it is made larger.
@@ -167,7 +167,7 @@ def entering(canvas: CoverageCanvas, target: int, item: Item, at: Place, scale: 
     Parameters
     ----------
     scale : int
-        The item's height as a share of the picture's, parts per million.
+        The item's height as a share of the image's, parts per million.
     """
     base = item.levels[0]
     h = max(1, min(LARGEST * canvas.height, (2 * canvas.height * scale + PPM) // (2 * PPM)))
@@ -198,7 +198,7 @@ def entering(canvas: CoverageCanvas, target: int, item: Item, at: Place, scale: 
 
 
 def _rendered(canvas: CoverageCanvas, area: int, item: Item, at: Place) -> Fitted:
-    """Return the item with a whole box of `area` pixels, cut at the picture's edges."""
+    """Return the item with a whole box of `area` pixels, cut at the image's edges."""
     base = item.levels[0]
     high, wide = base.shape[:2]
     w = max(1, min(LARGEST * canvas.width, (isqrt(4 * area * wide // high) + 1) // 2))

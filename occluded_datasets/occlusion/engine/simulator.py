@@ -1,4 +1,4 @@
-"""The simulator: from a picture and its key to the occluded picture, the mask and the record."""
+"""The simulator: from an image and its key to the occluded image, the mask and the record."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 LEAST_SIDE = 8
-"""Shortest side of a picture, pixels."""
+"""Shortest side of an image, pixels."""
 
 PATIENCE = 4096
 """Pictures that a simulator occludes before it loads the compiled kernel, which takes seconds the first time."""
 
 
 class Occluded(NamedTuple):
-    """A picture, shape (H, W, 3); its mask, shape (H, W), 255 where it is occluded, else 0; and the record."""
+    """An image, shape (H, W, 3); its mask, shape (H, W), 255 where it is occluded, else 0; and the record."""
 
     image: Pixels
     mask: Pixels
@@ -47,7 +47,7 @@ class OccludedBatch(NamedTuple):
 
 
 class Simulator:
-    """Occludes pictures; the same call gives the same pixels anywhere, in any order.
+    """Occludes images; the same call gives the same pixels anywhere, in any order.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Simulator:
     seed : int
         The base seed.
     pool : Pool, optional
-        Training pictures that ``person``, ``other-background`` and ``strip`` are cut from.
+        Training images that ``person``, ``other-background`` and ``strip`` are cut from.
     bank : Bank, optional
         Cut-outs for ``bank``; by default the drawn one.
 
@@ -107,16 +107,16 @@ class Simulator:
         pid: int | None = None,
         person: Pixels | None = None,
     ) -> Occluded:
-        """Return the occluded picture; the one given is left as it is.
+        """Return the occluded image; the one given is left as it is.
 
         Parameters
         ----------
         image : numpy.ndarray
             Shape (H, W, 3), dtype uint8, RGB.
         key : str, optional
-            The picture's pixel_sha256; computed where not given.
+            The image's pixel_sha256; computed where not given.
         copy, occurrence : int
-            Which of the picture's versions: a copy or epoch, and how often it was met within it.
+            Which of the image's versions: a copy or epoch, and how often it was met within it.
         pid : int, optional
             The identity, in the pool's set: it never occludes itself.
         person : numpy.ndarray, optional
@@ -125,7 +125,7 @@ class Simulator:
         Raises
         ------
         UsageError
-            If shapes or types are others, or the picture is smaller than 8 pixels on a side.
+            If shapes or types are others, or the image is smaller than 8 pixels on a side.
         """
         _check(image, person)
         out = np.array(image, order="C")
@@ -143,22 +143,22 @@ class Simulator:
         persons: Sequence[Pixels] | None = None,
         out: tuple[Pixels, Pixels] | None = None,
     ) -> OccludedBatch:
-        """Return pictures of one size occluded, each with the same pixels as in a single call.
+        """Return images of one size occluded, each with the same pixels as in a single call.
 
         Parameters
         ----------
         images : numpy.ndarray or sequence of numpy.ndarray
             Shape (N, H, W, 3), dtype uint8.
         keys : sequence of str, optional
-            One pixel_sha256 a picture.
+            One pixel_sha256 an image.
         copies, occurrences : sequence of int or int
-            One a picture, or one for all.
+            One an image, or one for all.
         pids : sequence of int or None, optional
-            One identity a picture, None where it is not known.
+            One identity an image, None where it is not known.
         persons : sequence of numpy.ndarray, optional
-            One mask a picture, shape (H, W).
+            One mask an image, shape (H, W).
         out : tuple of numpy.ndarray, optional
-            Where to put pictures, which may be `images` themselves, and masks; C-contiguous.
+            Where to put images, which may be `images` themselves, and masks; C-contiguous.
 
         Examples
         --------

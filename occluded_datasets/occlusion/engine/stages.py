@@ -1,4 +1,4 @@
-"""What makes a patch look as if it had been there: soft edges, colours like the picture's, a shadow. Integers only."""
+"""What makes a patch look as if it had been there: soft edges, colours like the image's, a shadow. Integers only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ramp_width(feather: int, w: int, h: int) -> int:
 
 
 def widened(box: Box, soft: int, width: int, height: int) -> Box:
-    """Return the box with `soft` pixels on every side, as far as the picture goes."""
+    """Return the box with `soft` pixels on every side, as far as the image goes."""
     return Box(box.x - soft, box.y - soft, box.w + 2 * soft, box.h + 2 * soft).clipped(width, height)
 
 
@@ -29,7 +29,7 @@ def soft_edges(patch: Pixels, outer: Box, core: Box, soft: int) -> Pixels:
     """Return the opaque patch of `outer`, shape (h, w, 3), premultiplied with an alpha that falls off around `core`.
 
     The alpha is 128 or more within the core and less outside it, so the core is what counts as occluded. A side of the
-    core that lies on the picture's edge stays hard.
+    core that lies on the image's edge stays hard.
     """
     across = _ramp(outer.w, core.x - outer.x, core.w, soft)
     down = _ramp(outer.h, core.y - outer.y, core.h, soft)
@@ -55,7 +55,7 @@ def _ramp(length: int, before: int, core: int, soft: int) -> npt.NDArray[np.int6
 def feathered(patch: Pixels, box: Box, radius: int, width: int, height: int) -> Pixels:
     """Return a premultiplied patch, shape (h, w, 4), whose outline falls off softly inwards.
 
-    The alpha becomes the lesser of itself and its mean over squares of side 2 `radius` + 1. Beyond the picture's edge
+    The alpha becomes the lesser of itself and its mean over squares of side 2 `radius` + 1. Beyond the image's edge
     the shape goes on: it stays hard where it is cut off.
     """
     import cv2
@@ -94,7 +94,7 @@ def blurred(alpha: Pixels, radius: int) -> Pixels:
 
 
 def coloured(patch: Pixels, image: Pixels, strength: int) -> Pixels:
-    """Return the patch with each channel multiplied so that its mean moves towards the picture's.
+    """Return the patch with each channel multiplied so that its mean moves towards the image's.
 
     Black stays black: light is matched, not paint. A channel changes by a factor of 0.7 to 1.4 at most.
 
@@ -103,7 +103,7 @@ def coloured(patch: Pixels, image: Pixels, strength: int) -> Pixels:
     patch : numpy.ndarray
         Shape (h, w, 3), or premultiplied (h, w, 4), where the mean is over what the alpha shows.
     image : numpy.ndarray
-        Shape (H, W, 3): the picture it is put into.
+        Shape (H, W, 3): the image it is put into.
     strength : int
         How far, in parts per million: 0 not at all, 1,000,000 all the way.
     """

@@ -3,7 +3,7 @@
 A block of eight 64-bit words is ``blake2b`` (64 bytes, read as little-endian integers) of the UTF-8 text
 ``seed|purpose|copy|occurrence|key|number``. The place of a word within its block is fixed by what it decides, so a new
 decision never shifts an old one. Words are mapped to ranges by integer arithmetic alone: no library and no release of
-one can change a picture.
+one can change an image.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _BLAKE = hashlib.blake2b
 
 
 class Key(NamedTuple):
-    """What a picture's draws depend on.
+    """What an image's draws depend on.
 
     Parameters
     ----------
     seed : int
         The base seed of the set.
     picture : str
-        The picture's pixel_sha256: a renamed copy gives the same pictures.
+        The image's pixel_sha256: a renamed copy gives the same images.
     copy : int
         The copy of a written set, the epoch of a training run.
     occurrence : int
-        How often the picture was met before within the copy.
+        How often the image was met before within the copy.
     """
 
     seed: int

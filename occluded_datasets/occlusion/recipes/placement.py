@@ -28,13 +28,13 @@ class Box(NamedTuple):
     h: int
 
     def clipped(self, width: int, height: int) -> Box:
-        """Return the part inside a picture of `width` x `height`."""
+        """Return the part inside an image of `width` x `height`."""
         x, y = max(0, self.x), max(0, self.y)
         return Box(x, y, min(width, self.x + self.w) - x, min(height, self.y + self.h) - y)
 
 
 class Component(NamedTuple):
-    """One part of a prior: ranges of u and v in parts per million; a span fills that side of the picture."""
+    """One part of a prior: ranges of u and v in parts per million; a span fills that side of the image."""
 
     weight: int
     u: tuple[int, int]
@@ -106,10 +106,10 @@ def place(prior: Prior, kind: str, which: int, across: int, down: int) -> Place:
 
 
 def sized(area: int, aspect: int, span: str, width: int, height: int) -> tuple[int, int]:
-    """Return (w, h) of a box of about `area` pixels inside a picture of `width` x `height`.
+    """Return (w, h) of a box of about `area` pixels inside an image of `width` x `height`.
 
-    The aspect h / w, in parts per million, is kept until a side meets the picture's. Off by at most half a side:
-    less than 0.5 % of a picture of 100 rows or more.
+    The aspect h / w, in parts per million, is kept until a side meets the image's. Off by at most half a side:
+    less than 0.5 % of an image of 100 rows or more.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def sized(area: int, aspect: int, span: str, width: int, height: int) -> tuple[i
 
 
 def stood(at: Place, w: int, h: int, width: int, height: int) -> Box:
-    """Return the box of w x h at a place; one larger than the picture hangs over its edges by the same shares."""
+    """Return the box of w x h at a place; one larger than the image hangs over its edges by the same shares."""
     return Box(_offset(at.u, width - w), _offset(at.v, height - h), w, h)
 
 

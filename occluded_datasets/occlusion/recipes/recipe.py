@@ -37,7 +37,7 @@ OCCLUDERS: Mapping[str, Mapping[str, Any]] = {
 """The kinds of occluder, with the defaults of what each takes in ``options``."""
 
 POOLED = ("other-background", "person", "strip")
-"""Kinds that are cut from other training pictures."""
+"""Kinds that are cut from other training images."""
 
 _DEFAULTS: Mapping[str, Any] = {
     "weight": 1, "aspect": [0.7, 1.4], "count": [1, 1], "of": "box", "feather": 0, "colour_match": 0, "shadow": 0,
@@ -58,7 +58,7 @@ class Branch:
     placement, prior : str, Prior
         Where it stands: the prior's name, and the prior itself.
     fraction : tuple of int
-        Least and most occluded fraction, of the picture or of the person.
+        Least and most occluded fraction, of the image or of the person.
     aspect : tuple of int
         Least and most height / width of a rectangle; silhouettes keep their own.
     count : tuple of int
@@ -67,7 +67,7 @@ class Branch:
         ``box`` or ``person``: what the fraction is of; the latter needs a mask of the person.
     feather, colour_match, shadow : int
         Strength of the stages: width of the soft edge as a share of the occluder's shorter side; how far its colours
-        move towards the picture's; how dark its shadow is. 0 leaves a stage out.
+        move towards the image's; how dark its shadow is. 0 leaves a stage out.
     options : mapping
         What the kind takes.
     """
@@ -87,12 +87,12 @@ class Branch:
 
     @cached_property
     def window(self) -> tuple[int, int]:
-        """Least and most width of the piece of background that is enlarged, as a share of the picture's."""
+        """Least and most width of the piece of background that is enlarged, as a share of the image's."""
         return _ppm_pair(self.options["window"])
 
     @cached_property
     def scale(self) -> tuple[int, int] | None:
-        """Least and most height of a silhouette as a share of the picture's; None: whatever the fraction needs."""
+        """Least and most height of a silhouette as a share of the image's; None: whatever the fraction needs."""
         scale = self.options["scale"]
         return None if scale is None else _ppm_pair(scale)
 

@@ -1,4 +1,4 @@
-"""Some source pictures to their occluded versions: the shard of work that `simulate` and `replay` share."""
+"""Some source images to their occluded versions: the shard of work that `simulate` and `replay` share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EFFORT = 1
 
 
 class SourceImage(NamedTuple):
-    """A source picture: its row, where it is on this machine, and the mask of its person if there is one."""
+    """A source image: its row, where it is on this machine, and the mask of its person if there is one."""
 
     image_id: str
     pid: int
@@ -81,7 +81,7 @@ class RecipeLevels(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """One way to occlude each picture: a simulator, its level as text (empty for the recipe's range), and the copy."""
+    """One way to occlude each image: a simulator, its level as text (empty for the recipe's range), and the copy."""
 
     simulator: Simulator
     family: RecipeLevels
@@ -90,7 +90,7 @@ class Condition(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What is added to a picture's name."""
+        """What is added to an image's name."""
         words = [self.family.recipe.name] if not self.family.name else []
         return "-".join([*words, *([self.level] if self.level else []), str(self.copy)])
 
@@ -98,7 +98,7 @@ class Condition(NamedTuple):
 def versions_of(
     families: Sequence[RecipeLevels], seed: int, copies: int, pool: Pool | None, bank: Items | None
 ) -> list[Condition]:
-    """Return every way in which each picture is occluded."""
+    """Return every way in which each image is occluded."""
     versions = []
     for family in families:
         pairs: list[tuple[str, float | None]] = [*zip(family.level_names(), family.levels, strict=True)]
@@ -112,7 +112,7 @@ def versions_of(
 
 
 class ImageOutput(NamedTuple):
-    """How pictures are written: below which folder (None for not at all), ``png`` or ``jpeg``, and its quality."""
+    """How images are written: below which folder (None for not at all), ``png`` or ``jpeg``, and its quality."""
 
     folder: str | None
     format: str = "png"
@@ -120,12 +120,12 @@ class ImageOutput(NamedTuple):
 
     @property
     def extension(self) -> str:
-        """The extension of the pictures."""
+        """The extension of the images."""
         return ".png" if self.format == "png" else ".jpg"
 
 
 class OccludedImage(NamedTuple):
-    """One occluded picture as its row says it."""
+    """One occluded image as its row says it."""
 
     clean: int
     version: int
@@ -141,23 +141,23 @@ class OccludedImage(NamedTuple):
 
 
 def name_of(image_id: str, version: Condition) -> str:
-    """Return the path of an occluded picture below its folder, without extension."""
+    """Return the path of an occluded image below its folder, without extension."""
     return f"{image_id}-{version.name}"
 
 
 def make_shard(
     start: int, rows: Sequence[SourceImage], versions: Sequence[Condition], output: ImageOutput
 ) -> list[OccludedImage]:
-    """Return what was made of some rows, in order; a picture that was left as it is has no entry.
+    """Return what was made of some rows, in order; an image that was left as it is has no entry.
 
     Parameters
     ----------
     start : int
         Position of the first row, which `Made.clean` counts from.
     rows : sequence of SourceImage
-        Source pictures.
+        Source images.
     versions : sequence of Condition
-        Each is made of each picture.
+        Each is made of each image.
     output : ImageOutput
         Where and how to write.
     """
@@ -179,7 +179,7 @@ def make_shard(
 
 
 def _written(name: str, image: Pixels, mask: Pixels, output: ImageOutput) -> tuple[int, int, int, str, str, str, str]:
-    """Write a picture and its mask, and return width, height, bytes and the four digests."""
+    """Write an image and its mask, and return width, height, bytes and the four digests."""
     data = encode(image, output.extension, output.quality, EFFORT)
     drawn = kept = pixel_digest(image)
     if output.format != "png":
@@ -203,7 +203,7 @@ def _visible(mask: Pixels, person: Pixels | None) -> int | None:
 
 
 def check_files(folder: Path, made: Sequence[OccludedImage], names: Sequence[str], extension: str) -> bool:
-    """Return whether the pictures of a finished shard are there to the byte, and their masks to the pixel."""
+    """Return whether the images of a finished shard are there to the byte, and their masks to the pixel."""
     try:
         for one, name in zip(made, names, strict=True):
             if hashlib.sha256((folder / "images" / f"{name}{extension}").read_bytes()).hexdigest() != one.sha256:

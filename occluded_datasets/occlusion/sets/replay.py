@@ -1,4 +1,4 @@
-"""Rebuild a simulated set from its rows and the clean pictures, and compare every pixel."""
+"""Rebuild a simulated set from its rows and the clean images, and compare every pixel."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Replay(NamedTuple):
     Parameters
     ----------
     checked : int
-        Rows of occluded pictures.
+        Rows of occluded images.
     differing : dict
         By image_id: what is not as the row says, a column or a file.
     missing : tuple of str
-        image_ids whose clean picture the source does not have.
+        image_ids whose clean image the source does not have.
     before_encoding : bool
         True for a JPEG set: pixels are compared before they are encoded, and files are not looked at.
     out : str
-        Where the pictures were written; empty if they were not.
+        Where the images were written; empty if they were not.
     """
 
     checked: int
@@ -53,7 +53,7 @@ class Replay(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether every picture and mask was rebuilt to the pixel."""
+        """Whether every image and mask was rebuilt to the pixel."""
         return not (self.differing or self.missing)
 
 
@@ -70,19 +70,19 @@ def replay(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Replay:
-    """Return whether every occluded picture and mask of `simulated` is rebuilt, pixel for pixel.
+    """Return whether every occluded image and mask of `simulated` is rebuilt, pixel for pixel.
 
-    Clean pictures are found by their pixels: a renamed copy of the source serves. Pictures that lie beside the rows are
+    Clean images are found by their pixels: a renamed copy of the source serves. Images that lie beside the rows are
     compared too.
 
     Parameters
     ----------
     simulated : Manifest
-        What `simulate` wrote, with its pictures or as rows alone.
+        What `simulate` wrote, with its images or as rows alone.
     source : Manifest
         The set it was made of.
     out : path, optional
-        A new folder for the rebuilt set: how rows become pictures.
+        A new folder for the rebuilt set: how rows become images.
     pool, pool_masks, masks, bank
         As they were given to `simulate`.
     workers, executor, progress
@@ -93,7 +93,7 @@ def replay(
     UsageError
         If this is no simulated set, or pool or bank are others than the recipe names.
     InputError
-        If a source picture is gone or changed.
+        If a source image is gone or changed.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def replay(
 
 
 def has_pictures(simulated: Manifest) -> bool:
-    """Return whether pictures lie beside the rows, as they do unless the set is of rows alone."""
+    """Return whether images lie beside the rows, as they do unless the set is of rows alone."""
     plan = simulated.header.get("recipe", {})
     return simulated.path is not None and not (isinstance(plan, Mapping) and plan.get("rows_only"))
 
@@ -149,7 +149,7 @@ class _Replayed(NamedTuple):
     def run(
         self, output: ImageOutput, executor: Executor | None, workers: int | None, progress: Progress | None
     ) -> dict[str, OccludedImage]:
-        """Make every claimed picture, compare it, and return what was made by image_id."""
+        """Make every claimed image, compare it, and return what was made by image_id."""
         shards = [(start, self.clean[start : start + SHARD]) for start in range(0, len(self.clean), SHARD)]
         found: dict[str, OccludedImage] = {}
         with pool_of_workers(executor, workers) as who:
@@ -225,7 +225,7 @@ def _versions(
 
 
 def _rows(simulated: Manifest) -> list[Row]:
-    """Return the rows of occluded pictures: those that are in the set's own folder."""
+    """Return the rows of occluded images: those that are in the set's own folder."""
     texts = from_frame(simulated.frame)
     missing = [name for name in NAMES if name not in texts]
     if missing:
@@ -239,9 +239,9 @@ def _rows(simulated: Manifest) -> list[Row]:
 def _claims(
     rows: Sequence[Row], source: Manifest, by_name: Mapping[tuple[str, int], int]
 ) -> tuple[dict[str, dict[int, Row]], list[str]]:
-    """Return the rows by clean picture and version, and the ids of those whose clean picture is not in the source.
+    """Return the rows by clean image and version, and the ids of those whose clean image is not in the source.
 
-    A clean picture is the one of the row's name if it has the row's pixels, else one with these pixels.
+    A clean image is the one of the row's name if it has the row's pixels, else one with these pixels.
     """
     owners: dict[str, list[str]] = defaultdict(list)
     for image_id, pixels in zip(source.frame["image_id"], source.frame["pixel_sha256"], strict=True):
@@ -266,7 +266,7 @@ def _claims(
 def _differs(row: Row, expected: Row, renamed: bool) -> str:
     """Return the first column in which a row is not what was made, empty for none.
 
-    Bytes of files are the encoder's. Where the clean picture has another name than the row says, so have its rows.
+    Bytes of files are the encoder's. Where the clean image has another name than the row says, so have its rows.
     """
     free = {"bytes", "sha256", "pixel_sha256" if row["x_drawn_sha256"] else ""}
     free |= {"image_id", "path", "mask_path", "source_image_id", "group"} if renamed else set()

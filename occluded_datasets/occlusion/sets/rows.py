@@ -27,7 +27,7 @@ def simulated_table(
     versions: Sequence[Condition],
     output: ImageOutput,
 ) -> dict[str, list[str]]:
-    """Return the cells of a simulated manifest: the occluded pictures, then the clean ones it refers to."""
+    """Return the cells of a simulated manifest: the occluded images, then the clean ones it refers to."""
     base = plain_cells(occluded)
     rows = [
         simulated_cells({name: base[name][one.clean] for name in base}, one, versions[one.version], output)
@@ -45,7 +45,7 @@ def plain_cells(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _referred(row: dict[str, str], dataset: str) -> dict[str, str]:
-    """Return the row of a clean picture, which stays where it is."""
+    """Return the row of a clean image, which stays where it is."""
     return {
         **row,
         "root": row["root"] or dataset,
@@ -60,7 +60,7 @@ def _referred(row: dict[str, str], dataset: str) -> dict[str, str]:
 def simulated_cells(
     row: Mapping[str, str], made: OccludedImage, version: Condition, output: ImageOutput
 ) -> dict[str, str]:
-    """Return the row of an occluded picture."""
+    """Return the row of an occluded image."""
     name = name_of(row["image_id"], version)
     return {
         **row,

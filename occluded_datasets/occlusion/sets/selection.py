@@ -32,13 +32,13 @@ def select(
     Parameters
     ----------
     source : Manifest
-        A set with full-body pictures.
+        A set with full-body images.
     rows : collection of str, optional
         The image_ids to occlude; by default all that may be.
     gallery : collection of str, optional
-        The image_ids to refer to as clean pictures; by default all full-body rows, distractors and junk included.
+        The image_ids to refer to as clean images; by default all full-body rows, distractors and junk included.
     allow_occluded : bool
-        Occlude pictures that are not full-body too.
+        Occlude images that are not full-body too.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Write a simulated set: pictures, masks and the manifest that rebuilds them. Resumable, the same for any workers."""
+"""Write a simulated set: images, masks and the manifest that rebuilds them. Resumable, the same for any workers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHARD = 64
-"""Source pictures a task."""
+"""Source images a task."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def simulate(
 ) -> Simulated:
     """Write a synthetic occluded set of `source` to the folder `out`.
 
-    The pictures depend on their source's pixels, the recipe, the seed, the level and the copy alone: any number of
+    The images depend on their source's pixels, the recipe, the seed, the level and the copy alone: any number of
     workers, any order of rows, any subset and any number of interruptions give the same ones.
 
     Parameters
@@ -98,13 +98,13 @@ def simulate(
     seed : int
         The base seed.
     levels : sequence of float, optional
-        Occluded fractions, each made of every picture; by default one draw from the recipe's range.
+        Occluded fractions, each made of every image; by default one draw from the recipe's range.
     copies : int
-        Versions of each picture and level.
+        Versions of each image and level.
     pool : Manifest, optional
-        Where occluders of other pictures come from: its train rows. By default the source.
+        Where occluders of other images come from: its train rows. By default the source.
     pool_masks, masks : Path, optional
-        Folders with masks of the pool's and of the source's persons: a picture's path with the suffix ``.png``.
+        Folders with masks of the pool's and of the source's persons: an image's path with the suffix ``.png``.
     bank : Bank, optional
         Cut-outs; by default the drawn ones.
     rows, gallery : collection of str, optional
@@ -114,7 +114,7 @@ def simulate(
     format, quality : str, int
         ``png``, or ``jpeg`` with its quality.
     rows_only : bool
-        Write the rows and no picture: the set as a text file.
+        Write the rows and no image: the set as a text file.
     replace : bool
         Put this set in the place of another one.
     workers : int, optional
@@ -122,14 +122,14 @@ def simulate(
     executor : concurrent.futures.Executor, optional
         Who does the work instead.
     progress : callable, optional
-        Called with (pictures done, pictures in all).
+        Called with (images done, images in all).
 
     Raises
     ------
     UsageError
         If an option is impossible, no row is left, or the folder holds something else.
     InputError
-        If a source picture is gone or changed; its hashes are named.
+        If a source image is gone or changed; its hashes are named.
     StorageError
         If the disk refuses; the same command goes on from there.
 
@@ -246,7 +246,7 @@ def write_set(
 
 
 def _require_outside(out: Path, source: Manifest) -> None:
-    """Raise rather than write among the pictures of the source, or into nowhere that was meant."""
+    """Raise rather than write among the images of the source, or into nowhere that was meant."""
     home = source.path.parent.resolve() if source.path else None
     target = out.resolve()
     if target.parent == target or (home and (target == home or home in target.parents)):
@@ -274,7 +274,7 @@ def plan_dict(
 
 
 def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list[SourceImage]:
-    """Return the pictures to occlude, where they are and whose they are."""
+    """Return the images to occlude, where they are and whose they are."""
     names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
     found = []
     roots: dict[str, Path] = {}

@@ -3,7 +3,7 @@
 ::
 
     <out>/
-        images/ masks/      the pictures, below their source's image_ids
+        images/ masks/      the images, below their source's image_ids
         manifest.csv        the table
         manifest.json       its header, written last: where it is, the set is whole
         .places.json        where the roots are on this machine           (this machine's business)
@@ -44,7 +44,7 @@ class Staging:
     plan : mapping
         Every parameter that decides a pixel: another plan is another set.
     folders : set of str
-        Folders that pictures go into, below ``images/`` and ``masks/``; none where no picture is written.
+        Folders that images go into, below ``images/`` and ``masks/``; none where no image is written.
     """
 
     def __init__(self, out: Path, plan: Mapping[str, Any], folders: Iterable[str]) -> None:
@@ -106,7 +106,7 @@ class Staging:
         return header.get("recipe") == self.plan and header.get("tool_version") == __version__
 
     def _intact(self) -> bool:
-        """Return whether the published set is the one its header vouches for, each picture with its size."""
+        """Return whether the published set is the one its header vouches for, each image with its size."""
         try:
             frame = read(self.manifest).frame
             if not self.folders:
@@ -156,7 +156,7 @@ class Staging:
             return None
 
     def finished(self, number: int, extension: str) -> list[OccludedImage] | None:
-        """Return what an earlier run made of a shard if its pictures are there to the byte, else None."""
+        """Return what an earlier run made of a shard if its images are there to the byte, else None."""
         kept = self._read(f"rows/{number:06d}.json")
         try:
             rows = json.dumps(kept["rows"])
@@ -169,14 +169,14 @@ class Staging:
         return made if whole else None
 
     def remember(self, number: int, made: Sequence[OccludedImage], names: Sequence[str]) -> None:
-        """Write down that a shard is done; its pictures, by these names, are there."""
+        """Write down that a shard is done; its images, by these names, are there."""
         rows = {"made": made, "names": names}
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
         kept = json.dumps({"rows": rows, "sha256": digest})
         write_atomic(self.folder / "rows" / f"{number:06d}.json", kept.encode())
 
     def require_whole(self, names: Iterable[str], extension: str) -> None:
-        """Raise if a picture or mask that was written is not there any more."""
+        """Raise if an image or mask that was written is not there any more."""
         for name in names:
             for file in (self.folder / "images" / f"{name}{extension}", self.folder / "masks" / f"{name}.png"):
                 if not file.is_file():
@@ -197,7 +197,7 @@ class Staging:
 
     @property
     def _moves(self) -> Moves:
-        """Every part that is ready and its place; a set of rows alone leaves the places of pictures empty."""
+        """Every part that is ready and its place; a set of rows alone leaves the places of images empty."""
         staged = self._read("ready") or [part for part in PARTS if (self.folder / part).exists()]
         return [(self.folder / part if part in staged else None, self.out / part) for part in PARTS]
 

@@ -30,7 +30,7 @@ Item = tuple[BankEntry, "Sequence[Pixels]"]
 
 
 class Stated(NamedTuple):
-    """What whoever builds a bank says of its pictures."""
+    """What whoever builds a bank says of its images."""
 
     licence: str = ""
     source: str = ""
@@ -47,12 +47,12 @@ def build_bank(
     replace: bool = False,
     progress: Told | None = None,
 ) -> Bank:
-    """Build a bank from a folder of cut-outs, or of pictures with masks, and return it opened.
+    """Build a bank from a folder of cut-outs, or of images with masks, and return it opened.
 
     Parameters
     ----------
     source : path
-        RGBA pictures, or pictures with masks: ``NAME_mask.png`` beside ``NAME.jpg``, or ``masks/NAME.png``.
+        RGBA images, or images with masks: ``NAME_mask.png`` beside ``NAME.jpg``, or ``masks/NAME.png``.
     out : path
         The folder of the bank: ``bank.bin`` and ``bank.json``.
     kind : str
@@ -60,7 +60,7 @@ def build_bank(
     licence, source_note : str
         Written down for every item.
     refuse : iterable of Manifest
-        A picture whose pixels are those of a test-side row of one of these is an error.
+        An image whose pixels are those of a test-side row of one of these is an error.
     replace : bool
         Whether another bank may be replaced.
     progress : callable, optional
@@ -71,7 +71,7 @@ def build_bank(
     BankError
         If a source cannot be used.
     ImageError
-        If a picture is damaged, or has neither transparency nor a mask.
+        If an image is damaged, or has neither transparency nor a mask.
     UsageError
         If something else is at `out`.
     StorageError
@@ -113,9 +113,9 @@ def build_person_bank(
     Parameters
     ----------
     manifest : Manifest
-        Rows of split ``train`` alone are taken; its own test-side pictures are refused.
+        Rows of split ``train`` alone are taken; its own test-side images are refused.
     masks : path
-        A folder with the mask of each picture: its path with the suffix ``.png``. Rows without one are left out.
+        A folder with the mask of each image: its path with the suffix ``.png``. Rows without one are left out.
     out, licence, refuse, replace, progress
         As for `build_bank`.
 

@@ -1,4 +1,4 @@
-"""What a bank is cut from: a folder of cut-outs or of pictures with masks, or a manifest's training rows."""
+"""What a bank is cut from: a folder of cut-outs or of images with masks, or a manifest's training rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MASKS, MASK_END = "masks", "_mask"
 
 
 class Given(NamedTuple):
-    """One picture to cut out: what it is called, where it is, and its mask unless it is transparent itself."""
+    """One image to cut out: what it is called, where it is, and its mask unless it is transparent itself."""
 
     id: str
     kind: str
@@ -45,12 +45,12 @@ class Given(NamedTuple):
 
 
 def from_folder(folder: Path, kind: str = BY_FOLDER) -> list[Given]:
-    """Return the pictures below a folder, sorted by id.
+    """Return the images below a folder, sorted by id.
 
     Parameters
     ----------
     folder : Path
-        RGBA pictures, or pictures with masks: ``NAME_mask.png`` beside ``NAME.jpg``, or ``NAME.png`` in a folder
+        RGBA images, or images with masks: ``NAME_mask.png`` beside ``NAME.jpg``, or ``NAME.png`` in a folder
         ``masks`` beside it or below `folder`.
     kind : str
         ``folder``: the first folder below `folder` is the class; anything else is the class of all.
@@ -58,7 +58,7 @@ def from_folder(folder: Path, kind: str = BY_FOLDER) -> list[Given]:
     Raises
     ------
     BankError
-        If there is no folder or no picture, a picture has no class or id, two have one id, or a mask no picture.
+        If there is no folder or no image, an image has no class or id, two have one id, or a mask no image.
     """
     if not folder.is_dir():
         raise BankError(f"{folder}: no such folder.", "Expected a folder of cut-outs.", "name it with --from DIR")
@@ -88,14 +88,14 @@ def rows_for_cutouts(manifest: Manifest) -> pd.DataFrame:
 
 
 def from_manifest(manifest: Manifest, masks: Path) -> list[Given]:
-    """Return the training pictures of a manifest that have a mask, sorted by id.
+    """Return the training images of a manifest that have a mask, sorted by id.
 
     Parameters
     ----------
     manifest : Manifest
         Only rows of split ``train`` are taken, junk and distractors never.
     masks : Path
-        A folder with the mask of each picture, as `mask_of` finds it. Rows without one are left out.
+        A folder with the mask of each image, as `mask_of` finds it. Rows without one are left out.
 
     Raises
     ------
@@ -131,14 +131,14 @@ def refused_pictures(manifests: Iterable[Manifest]) -> dict[str, str]:
 
 
 def cut_out(given: Given, refused: dict[str, str]) -> tuple[Pixels, str]:
-    """Return the first level of an item, premultiplied, shape (h, w, 4), and the sha256 of the picture's file.
+    """Return the first level of an item, premultiplied, shape (h, w, 4), and the sha256 of the image's file.
 
     Raises
     ------
     BankError
-        If the picture cannot be read, is a test picture, or the mask is of another size or shows nothing or all.
+        If the image cannot be read, is a test image, or the mask is of another size or shows nothing or all.
     ImageError
-        If the picture is damaged, or has neither transparency nor a mask.
+        If the image is damaged, or has neither transparency nor a mask.
     """
     data = _read(given.picture, given.name)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -218,7 +218,7 @@ def _given(path: Path, folder: Path, kind: str, masks: set[Path]) -> Given:
 
 
 def _places(path: Path, folder: Path) -> Iterator[Path]:
-    """Yield where a picture's mask may be."""
+    """Yield where an image's mask may be."""
     yield path.with_name(f"{path.stem}{MASK_END}.png")
     yield path.parent / MASKS / f"{path.stem}.png"
     yield folder / MASKS / path.relative_to(folder).with_suffix(".png")
@@ -233,7 +233,7 @@ def _id_of(text: str, name: str) -> str:
 
 
 def _sorted(given: Iterable[Given]) -> list[Given]:
-    """Return pictures by id, sure that no two have one."""
+    """Return images by id, sure that no two have one."""
     by_id: dict[str, Given] = {}
     for one in given:
         if one.id in by_id:

@@ -55,7 +55,7 @@ class Items(Protocol):
 
 
 class Cut(NamedTuple):
-    """A cut-out that was made of a training picture."""
+    """A cut-out that was made of a training image."""
 
     id: str
     kind: str
@@ -64,7 +64,7 @@ class Cut(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One occluder of one picture: what it goes into and what its choices hang on."""
+    """One occluder of one image: what it goes into and what its choices hang on."""
 
     image: Pixels
     arm: Branch
@@ -94,7 +94,7 @@ def _noise(job: Job, box: Box) -> Filled:
     count = box.w * box.h * 3
     start = below(job.words[5], max(1, NOISE_BYTES - count))
     tape = _tape()
-    if start + count > NOISE_BYTES:  # a picture beyond a million pixels: the tape goes round
+    if start + count > NOISE_BYTES:  # an image beyond a million pixels: the tape goes round
         tape = np.tile(tape, count // NOISE_BYTES + 2)
     return tape[start : start + count].reshape(box.h, box.w, 3), f"{job.arm.occluder}/{start}"
 
@@ -116,7 +116,7 @@ def _other_background(job: Job, box: Box) -> Filled:
 
 
 def _strip(job: Job, box: Box) -> Filled:
-    """Return the same part of another training picture, in shares of its sides."""
+    """Return the same part of another training image, in shares of its sides."""
     source, pixels = _other(job)
     height, width = pixels.shape[:2]
     high, wide = job.image.shape[:2]
@@ -167,14 +167,14 @@ def _needed(pool: Pool | None) -> Pool:
 
 
 def person(job: Job) -> Item:
-    """Return another person: the silhouette where the pool has masks, else a soft crop of the picture."""
+    """Return another person: the silhouette where the pool has masks, else a soft crop of the image."""
     pool = _needed(job.pool)
     return _person(pool.pick(job.words[0], job.words[1], job.pid))
 
 
 @lru_cache(maxsize=KEPT)
 def _person(source: PoolImage) -> Cut:
-    """Return the cut-out of a pool's picture; the last ones made are remembered, as their pictures are."""
+    """Return the cut-out of a pool's image; the last ones made are remembered, as their images are."""
     pixels = pixels_of(source.image_id, source.file, source.sha256)
     if not source.mask:
         return cut(source.image_id, "person", pixels, _body_shape(*pixels.shape[:2]))
@@ -182,7 +182,7 @@ def _person(source: PoolImage) -> Cut:
 
 
 def cut(name: str, kind: str, pixels: Pixels, alpha: Pixels) -> Cut:
-    """Return the cut-out of a picture, shape (H, W, 3), where `alpha`, shape (H, W), shows it; margins are cut off."""
+    """Return the cut-out of an image, shape (H, W, 3), where `alpha`, shape (H, W), shows it; margins are cut off."""
     rows, columns = (np.flatnonzero((alpha > 0).any(axis=axis)) for axis in (1, 0))
     rgba = np.dstack([pixels, alpha])[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     levels = [premultiplied(rgba)]
@@ -202,7 +202,7 @@ def halved(pixels: Pixels) -> Pixels:
 
 
 _OUTLINE = ((0, 0), (30, 90), (90, 130), (150, 120), (190, 250), (300, 300), (520, 260), (800, 220), (1000, 200))
-"""Half the width of a standing person by height, both in thousandths of the picture."""
+"""Half the width of a standing person by height, both in thousandths of the image."""
 
 
 @lru_cache(maxsize=16)

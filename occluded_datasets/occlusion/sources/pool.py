@@ -1,4 +1,4 @@
-"""The training pictures that occluders are cut from, kept apart from every test identity."""
+"""The training images that occluders are cut from, kept apart from every test identity."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from ...manifest import Manifest
 
 KEPT = 256
-"""Decoded pictures that a process remembers."""
+"""Decoded images that a process remembers."""
 
 
 class PoolImage(NamedTuple):
-    """One picture that may occlude others."""
+    """One image that may occlude others."""
 
     image_id: str
     pid: int
@@ -50,7 +50,7 @@ class Pool:
         The set that the identities are of. Equal numbers never occlude each other, of whatever set: sets that are made
         of one another share them.
     people : mapping of int to sequence of PoolImage
-        Pictures by identity.
+        Images by identity.
     """
 
     dataset: str
@@ -76,7 +76,7 @@ class Pool:
         manifest : Manifest
             Rows with body ``full`` are taken, junk and distractors never.
         masks : Path, optional
-            A folder with the mask of each picture: its path with the suffix ``.png``. Rows without one are left out.
+            A folder with the mask of each image: its path with the suffix ``.png``. Rows without one are left out.
         rows : pandas.DataFrame, optional
             The rows of the manifest that are trained on; by default those of split ``train``.
 
@@ -108,7 +108,7 @@ class Pool:
         return cls(manifest.dataset, order)
 
     def pick(self, person: int, picture: int, pid: int | None) -> PoolImage:
-        """Return a picture of an identity other than `pid`, from two words: who, and which of theirs."""
+        """Return an image of an identity other than `pid`, from two words: who, and which of theirs."""
         count = len(self.pids)
         own = self._place(pid)
         at = below(person, count - (own is not None))
@@ -123,7 +123,7 @@ class Pool:
         return bisect_left(self.pids, pid)
 
     def pixels(self, source: PoolImage) -> npt.NDArray[np.uint8]:
-        """Return the picture, shape (H, W, 3), checked against its hash.
+        """Return the image, shape (H, W, 3), checked against its hash.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Pool:
 
 
 def mask_of(masks: Path, path: str) -> Path:
-    """Return where the mask of a row's picture is: its path as a ``.png``, or that without the leading ``raw/``.
+    """Return where the mask of a row's image is: its path as a ``.png``, or that without the leading ``raw/``.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def mask_of(masks: Path, path: str) -> Path:
 
 
 def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str) -> npt.NDArray[np.uint8]:
-    """Return the mask of a picture's person, shape (H, W) as `pixels`, 128 or more where it is.
+    """Return the mask of an image's person, shape (H, W) as `pixels`, 128 or more where it is.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str
 
 
 def pixels_of(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
-    """Return a picture's pixels, shape (H, W, 3), read-only, sure that its file has this sha256."""
+    """Return an image's pixels, shape (H, W, 3), read-only, sure that its file has this sha256."""
     pixels = read_image(ImageRef(image_id, file, sha256))
     pixels.flags.writeable = False
     return pixels

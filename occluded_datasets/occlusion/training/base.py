@@ -1,4 +1,4 @@
-"""What every transform shares: a simulator that knows by itself which version of a picture is due."""
+"""What every transform shares: a simulator that knows by itself which version of an image is due."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 Visits = tuple[int, Sequence[int]]
-"""The epoch, and how often each of several pictures was met before in it."""
+"""The epoch, and how often each of several images was met before in it."""
 
 Chance = float | Callable[[int], float] | None
 """A probability, a pure function from the epoch to one, or None for the recipe's."""
@@ -34,7 +34,7 @@ Chance = float | Callable[[int], float] | None
 class EpochTransform:
     """A simulator with an epoch and counts in shared memory; the base of the transforms.
 
-    The version of a picture hangs on the seed, its pixels, the epoch and how often it was met before within the epoch.
+    The version of an image hangs on the seed, its pixels, the epoch and how often it was met before within the epoch.
     The epoch becomes the ``copy`` of `Simulator`, the count its ``occurrence``. Worker processes share both.
 
     Parameters
@@ -46,7 +46,7 @@ class EpochTransform:
     p : float or callable, optional
         Replaces the recipe's probability; a function is given the epoch, and must return the same each time.
     pool, bank : Pool, Bank, optional
-        As of `Simulator`. A picture that is in the pool itself is known by its pixels, and its identity never occludes
+        As of `Simulator`. An image that is in the pool itself is known by its pixels, and its identity never occludes
         it.
     capacity : int
         As of `VisitCounter`.
@@ -75,7 +75,7 @@ class EpochTransform:
         return self._tally.epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin an epoch, in every worker: its pictures are others, and counts start anew.
+        """Begin an epoch, in every worker: its images are others, and counts start anew.
 
         Call it in the main process before each epoch, as for a ``DistributedSampler``. Without it counts go on, so
         that a second epoch still differs from the first. Persistent workers must have finished the last epoch: what
@@ -128,7 +128,7 @@ class EpochTransform:
         pid: int | None = None,
         person: Pixels | None = None,
     ) -> Occluded:
-        """Return the version that is due of a picture, shape (H, W, 3); `counted` is what to count it by."""
+        """Return the version that is due of an image, shape (H, W, 3); `counted` is what to count it by."""
         if key is None:
             key = _digest(image)
         epoch, occurrence = self._tally.meet(short(key) if counted is None else counted)
@@ -138,7 +138,7 @@ class EpochTransform:
     def _occlude_all(
         self, images: Pixels, keys: Sequence[str], met: Visits, pids: Sequence[int | None], out: tuple[Pixels, Pixels]
     ) -> OccludedBatch:
-        """Return the versions of pictures, shape (N, H, W, 3), that `Tally.meet_all` says are due."""
+        """Return the versions of images, shape (N, H, W, 3), that `Tally.meet_all` says are due."""
         epoch, occurrences = met
         known = [self._people.get(key) if pid is None else pid for key, pid in zip(keys, pids, strict=True)]
         return self._simulator(epoch).batch(images, keys, epoch, occurrences=occurrences, pids=known, out=out)
@@ -167,12 +167,12 @@ class EpochTransform:
 
 
 def short(key: str) -> int:
-    """Return 64 bits that stand for a picture's key."""
+    """Return 64 bits that stand for an image's key."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
 
 
 def _digest(image: Any) -> str:
-    """Return the pixel_sha256 of what may be a picture; of what is none, nothing: the simulator says what is wrong."""
+    """Return the pixel_sha256 of what may be an image; of what is none, nothing: the simulator says what is wrong."""
     if not isinstance(image, np.ndarray) or image.ndim != 3:
         return ""
     return pixel_digest(np.ascontiguousarray(image))

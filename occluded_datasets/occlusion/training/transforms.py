@@ -1,4 +1,4 @@
-"""A transform in the habit of albumentations: named pictures, masks and keypoints in, a mapping out."""
+"""A transform in the habit of albumentations: named images, masks and keypoints in, a mapping out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Transform(EpochTransform):
-    """Occludes a picture and flags the keypoints that are hidden; made by `transform`."""
+    """Occludes an image and flags the keypoints that are hidden; made by `transform`."""
 
     def __call__(
         self,
@@ -48,7 +48,7 @@ class Transform(EpochTransform):
         person : numpy.ndarray, optional
             Shape (H, W), uint8: 255 where the person is, for recipes whose fraction is of it.
         key : str, optional
-            The picture's pixel_sha256; computed where not given.
+            The image's pixel_sha256; computed where not given.
         pid : int, optional
             The identity, in the pool's set: it never occludes itself.
 
@@ -58,7 +58,7 @@ class Transform(EpochTransform):
             ``occlusion`` is uint8, shape (H, W), 255 where something stands in front. ``keypoints`` is float64, shape
             (N, 3), in the order given; the flag is 0 where a point is hidden, else what it was, or 1. ``record`` is
             plain numbers and texts. ``partial-crop`` moves what it keeps: labels (nearest) and keypoints go with the
-            picture, while ``occlusion`` and its flags are of the whole picture, 255 where it was cut off.
+            image, while ``occlusion`` and its flags are of the whole image, 255 where it was cut off.
         """
         points = None if keypoints is None else _points(keypoints)
         done = self._occlude(image, key, pid=pid, person=person)
@@ -85,8 +85,8 @@ def transform(
 ) -> Transform:
     """Return a transform ``t(image=, mask=, keypoints=, person=)``; parameters are those of `EpochTransform`.
 
-    It needs no PyTorch. Its versions are keyed by the picture's pixels, the epoch (``set_epoch``) and how often the
-    picture was met within it, across worker processes.
+    It needs no PyTorch. Its versions are keyed by the image's pixels, the epoch (``set_epoch``) and how often the
+    image was met within it, across worker processes.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def _flag(points: npt.NDArray[np.float64], mask: Pixels) -> None:
 
 
 def _cropped(mask: npt.NDArray[Any], kept: Box) -> npt.NDArray[Any]:
-    """Return the labels of the kept box at the picture's size: the nearest of each pixel's centre."""
+    """Return the labels of the kept box at the image's size: the nearest of each pixel's centre."""
     height, width = mask.shape[:2]
     rows = kept.y + (2 * np.arange(height) + 1) * kept.h // (2 * height)
     columns = kept.x + (2 * np.arange(width) + 1) * kept.w // (2 * width)
@@ -134,7 +134,7 @@ def _cropped(mask: npt.NDArray[Any], kept: Box) -> npt.NDArray[Any]:
 
 
 def _moved(points: npt.NDArray[np.float64], kept: Box, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Return the points where they are after the kept box was scaled to the picture's size."""
+    """Return the points where they are after the kept box was scaled to the image's size."""
     height, width = shape
     scale = np.array([width / kept.w, height / kept.h, 1])
     moved: npt.NDArray[np.float64] = (points - [kept.x, kept.y, 0]) * scale

@@ -1,4 +1,4 @@
-"""How often each picture was met in an epoch, counted across processes."""
+"""How often each image was met in an epoch, counted across processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import StorageError, UsageError
 
 PICTURES = 400_000
-"""How many different pictures there is room for by default: 6 MiB of shared memory."""
+"""How many different images there is room for by default: 6 MiB of shared memory."""
 
 PATIENCE = 60
 """Seconds to wait for a process that holds the lock, before it is taken for dead."""
@@ -27,7 +27,7 @@ class VisitCounter:
 
     Workers that are forked or spawned by `multiprocessing` count in the same table, under one lock; a plain pickle and
     a deep copy are tables of their own that begin with the same counts. The table is of open addressing and never
-    grows: shared memory cannot. Two pictures whose keys agree would share a count: among 400,000 pictures, a chance of
+    grows: shared memory cannot. Two images whose keys agree would share a count: among 400,000 images, a chance of
     1 in 200 million.
 
     Parameters

@@ -32,7 +32,7 @@ def manifest_of(dataset: str, manifest: Any, root: str | os.PathLike[str] | None
 
 
 def require_files(parts: Parts) -> None:
-    """Raise unless every picture is there: the other code base would find out in a worker process.
+    """Raise unless every image is there: the other code base would find out in a worker process.
 
     Raises
     ------

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class OccludeBatch:
-    """Occludes batches of pictures of one size; byte for byte what `Simulator.batch` makes.
+    """Occludes batches of images of one size; byte for byte what `Simulator.batch` makes.
 
-    It has no state: the version is what it is told. Pictures are planned and blended on the CPU, where their hashes
+    It has no state: the version is what it is told. Images are planned and blended on the CPU, where their hashes
     and colours must be read anyway, and return to the device they came from (tried on the CPU alone).
 
     Parameters
@@ -66,14 +66,14 @@ class OccludeBatch:
         pids: Sequence[int] | None = None,
         persons: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, list[Record]]:
-        """Return the pictures occluded, their masks and records; the pictures given are left as they are.
+        """Return the images occluded, their masks and records; the images given are left as they are.
 
         Parameters
         ----------
         images : torch.Tensor
             Shape (N, 3, H, W), uint8, on any device, contiguous or channels last; the result is the same.
         keys : sequence of str, optional
-            One pixel_sha256 a picture; computed where not given.
+            One pixel_sha256 an image; computed where not given.
         copies, occurrences, pids
             As of `Simulator.batch`; the epoch is a copy.
         persons : torch.Tensor, optional
@@ -82,7 +82,7 @@ class OccludeBatch:
         Returns
         -------
         tuple
-            Pictures, shape (N, 3, H, W), masks, shape (N, H, W), uint8, 255 where occluded, and N records.
+            Images, shape (N, 3, H, W), masks, shape (N, H, W), uint8, 255 where occluded, and N records.
         """
         import torch
 

@@ -86,7 +86,7 @@ class OccludedDataset(EpochTransform):
         return self._tally.meet_all(map(self._counted, indices))
 
     def occluded(self, pixels: Pixels, indices: Sequence[int], met: Visits) -> OccludedBatch:
-        """Return the pictures at `indices`, whose pixels are given, shape (N, H, W, 3), as those visits show them.
+        """Return the images at `indices`, whose pixels are given, shape (N, H, W, 3), as those visits show them.
 
         They and their masks lie in memory that is used again once nobody holds it; where no clean view is asked for,
         the pixels given are written to.
@@ -159,31 +159,31 @@ def occlude(
 ) -> OccludedDataset:
     """Return the dataset with a dict appended to each sample: the views, ``fraction`` and ``record``.
 
-    A tuple or list gets one more item, a dict the key ``occlusion``. Views have the type of the sample's picture, as
+    A tuple or list gets one more item, a dict the key ``occlusion``. Views have the type of the sample's image, as
     `Occlude` takes it; the mask is uint8, (H, W), 255 where something stands in front. ``fraction`` is the realised
     occluded fraction, ``record`` plain numbers and texts that the default collation of PyTorch can batch.
 
     What is promised: within an epoch, the n-th visit of an index gives the same pixels for any number of workers,
     forked or spawned, persistent or not, in any order, and in any process of a distributed run whose ranks share no
-    index; so an epoch is the same multiset of pictures and occlusions. Ranks count alone: where a sampler gives one
+    index; so an epoch is the same multiset of images and occlusions. Ranks count alone: where a sampler gives one
     index to two ranks (padding at the end), both make its first version. A second visit is another version.
 
     Parameters
     ----------
     dataset : map-style dataset
-        With ``__getitem__`` and ``__len__``; its pictures must be whole and uint8, before random transforms.
+        With ``__getitem__`` and ``__len__``; its images must be whole and uint8, before random transforms.
     recipe, seed, p, pool, bank
         As of `Occlude`.
     views : sequence of str
         Of ``clean``, ``occluded`` and ``mask``.
     image : int or str
-        Where in the sample the picture is.
+        Where in the sample the image is.
     into : str, optional
-        A view that also takes the place of the sample's own picture: ``occluded`` makes a training set of it.
+        A view that also takes the place of the sample's own image: ``occluded`` makes a training set of it.
     transform : callable, optional
         Given the dict of views, returns the dict that takes its place: so one crop can be made of all of them.
     key : callable, optional
-        From an index to the picture's pixel_sha256, which saves the hashing. By default ``dataset.pixel_sha256[index]``
+        From an index to the image's pixel_sha256, which saves the hashing. By default ``dataset.pixel_sha256[index]``
         where there is such a thing, else the hash is computed.
     pid : callable, optional
         From an index to the identity in the pool's numbering (not a relabelled one). By default ``dataset.pid_of``
@@ -192,7 +192,7 @@ def occlude(
     Raises
     ------
     UsageError
-        If it is no map-style dataset, there is no such view, or, later, no such picture in a sample. Of a
+        If it is no map-style dataset, there is no such view, or, later, no such image in a sample. Of a
         `ReidDataset`, also within PyTorch's Subset or ConcatDataset: if images have no label, or labels mean
         different identities.
 

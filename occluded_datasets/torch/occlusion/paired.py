@@ -1,4 +1,4 @@
-"""`PairedOcclusionDataset`: the clean picture, its occluded twin and the mask, as methods that need both take them."""
+"""`PairedOcclusionDataset`: the clean image, its occluded twin and the mask, as methods that need both take them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .dataset import VIEWS, occlude
 
 
 class PairedOcclusionDataset:
-    """A training set with each picture twice: as it is, and with something in front.
+    """A training set with each image twice: as it is, and with something in front.
 
     A sample is a mapping: ``clean``, ``occluded``, ``mask`` (uint8, (H, W), 255 where occluded), ``fraction``,
     ``occluders`` (their ids, ``;`` between them), ``record``, and ``pid``, ``label``, ``camid``, ``body``, ``image_id``
@@ -115,7 +115,7 @@ class PairedOcclusionDataset:
         return self._pairs.meet(whole_indices(indices, len(self)))
 
     def batch(self, indices: Sequence[int], met: Visits | None = None) -> Any:
-        """Return a batch: the same as collating the samples, pictures channels last in memory.
+        """Return a batch: the same as collating the samples, images channels last in memory.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class PairedOcclusionDataset:
         return {**extra, "occluders": extra["record"]["occluders"], **sample}
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Return several pairs; a picture that cannot be read is left out where the training set skips."""
+        """Return several pairs; an image that cannot be read is left out where the training set skips."""
         found = []
         for index in indices:
             try:

@@ -15,16 +15,16 @@ from ..images import EXPECTED, NEXT, has_shapes, opened, pictures, replaced, typ
 
 
 class Occlude(EpochTransform):
-    """A transform that occludes the picture it is given, and gives back its type.
+    """A transform that occludes the image it is given, and gives back its type.
 
-    It takes an RGB picture of PIL, a uint8 array (H, W, 3), or a uint8 tensor or ``tv_tensors.Image`` (3, H, W); or a
+    It takes an RGB image of PIL, a uint8 array (H, W, 3), or a uint8 tensor or ``tv_tensors.Image`` (3, H, W); or a
     tuple, list or dict that holds one, as torchvision v2 passes it on. All else in the sample is left as it is: a mask
     or box of a person goes on behind the occluder.
 
-    It needs no id and no epoch: the version hangs on the seed, the picture's pixels, the epoch in shared memory and
-    how often the picture was met within it. Put it first, or right after a fixed resize: after a random crop or flip
-    every picture is a new one, and is as repeatable as that crop. Where ``RandomErasing`` stands, behind ``ToTensor``,
-    pictures are floats; it refuses them.
+    It needs no id and no epoch: the version hangs on the seed, the image's pixels, the epoch in shared memory and
+    how often the image was met within it. Put it first, or right after a fixed resize: after a random crop or flip
+    every image is a new one, and is as repeatable as that crop. Where ``RandomErasing`` stands, behind ``ToTensor``,
+    images are floats; it refuses them.
 
     Parameters
     ----------
@@ -35,19 +35,19 @@ class Occlude(EpochTransform):
     p : float or callable, optional
         Replaces the recipe's probability; drawn by key. A function is given the epoch.
     pool, bank : Pool, Bank, optional
-        Where ``person`` and ``bank`` take occluders from. The identity of a picture of the pool, known by its pixels,
+        Where ``person`` and ``bank`` take occluders from. The identity of an image of the pool, known by its pixels,
         never occludes itself.
     masks : bool
-        Give the occlusion as well, uint8, (H, W), 255 where something stands in front: ``(picture, mask)``; appended
+        Give the occlusion as well, uint8, (H, W), 255 where something stands in front: ``(image, mask)``; appended
         to a tuple or list, under ``occlusion`` in a dict. It is a ``tv_tensors.Mask`` beside a ``tv_tensors.Image``,
-        so it follows later flips and crops. ``partial-crop`` marks what was cut off, in the picture as it was before.
+        so it follows later flips and crops. ``partial-crop`` marks what was cut off, in the image as it was before.
     capacity : int
-        Different pictures between two calls of ``set_epoch``; one more is an error.
+        Different images between two calls of ``set_epoch``; one more is an error.
 
     Raises
     ------
     UsageError
-        When it is called: if there is no picture, or one of floats, or if ``partial-crop`` would move the picture
+        When it is called: if there is no image, or one of floats, or if ``partial-crop`` would move the image
         under masks and boxes.
 
     Examples
@@ -74,7 +74,7 @@ class Occlude(EpochTransform):
         self._masks = masks
 
     def __call__(self, *inputs: Any) -> Any:
-        """Return the picture occluded, or the sample with its picture occluded."""
+        """Return the image occluded, or the sample with its image occluded."""
         if len(inputs) != 1:
             return self._sample(inputs)
         only = inputs[0]
