@@ -46,7 +46,7 @@ def shown_identities(manifest: Manifest, rows: pd.DataFrame | None = None) -> li
     >>> import pandas as pd
     >>> from occluded_datasets.manifest import Manifest
     >>> frame = pd.DataFrame({"pid": [3, 1, 3], "role": ["train", "train", "junk"]})
-    >>> shown(Manifest(frame, {"dataset": "market-1501"}))
+    >>> shown_identities(Manifest(frame, {"dataset": "market-1501"}))
     [{'set': 'market-1501', 'pids': [1, 3]}]
     """
     frame = manifest.frame if rows is None else rows
@@ -72,8 +72,8 @@ def joined_identities(*lists: Iterable[Shown]) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> joined([{"set": "mars", "pids": [2]}], [{"set": "mars", "pids": [1]}, {"set": "unknown", "pids": None}])
-    [{'set': 'mars', 'pids': [1, 2]}, {'set': 'unknown', 'pids': None}]
+    >>> joined_identities([{"set": "mars", "pids": [2]}], [{"set": "mars", "pids": [1]}])
+    [{'set': 'mars', 'pids': [1, 2]}]
     """
     found: dict[str, set[int] | None] = {}
     for one in (entry for entries in lists for entry in entries):
@@ -156,7 +156,7 @@ def declared_sets(training_sets: Any) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> declared(["market-1501 0123abcd", "ImageNet", "our own crowd"])
+    >>> declared_sets(["market-1501 0123abcd", "ImageNet", "our own crowd"])
     [{'set': 'market-1501', 'pids': None}, {'set': 'unknown', 'pids': None}]
     """
     texts = [training_sets] if isinstance(training_sets, str) else list(training_sets)

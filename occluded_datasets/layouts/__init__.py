@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from .guess import Guess, guess
 from .names import TWIN_MARK, ignore_option, is_clutter, is_picture, is_readme, read_list, stem_of
-from .parse import ParsedTree, Row, parse_tree
+from .parse import LabelReader, ParsedTree, Row, parse_tree
 from .verdict import PartCount, Verdict, compare_with_declared, judge_copy, missing_from_list
 
 __all__ = [
     "TWIN_MARK",
     "Guess",
+    "LabelReader",
     "ParsedTree",
     "PartCount",
     "Row",

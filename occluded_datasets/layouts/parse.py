@@ -82,7 +82,7 @@ def parse_tree(
     Examples
     --------
     >>> from occluded_datasets.catalog import get
-    >>> rows = arrange(["x/whole_body_images/001_002.jpg", "x/Readme.txt"], get("partial-reid")).rows
+    >>> rows = parse_tree(["x/whole_body_images/001_002.jpg", "x/Readme.txt"], get("partial-reid")).rows
     >>> rows[0].image_id, rows[0].pid, rows[0].body
     ('partial-reid/whole_body_images/001_002', 1, 'full')
     """
@@ -258,3 +258,48 @@ def _refuse_same_id(dataset: Dataset, rows: Iterable[Row]) -> None:
                 "Expected one file a picture.",
                 f"remove one, or leave it aside with {ignore_option(row.name)}",
             )
+
+
+class Labels(NamedTuple):
+    """What the catalog reads from an image_id."""
+
+    pid: int
+    camid: int | None
+    body: str
+    split: str
+    role: str
+
+
+class LabelReader:
+    """Reads labels from the image_ids of one dataset, whichever known renaming their stems are of.
+
+    Examples
+    --------
+    >>> from occluded_datasets.catalog import get
+    >>> LabelReader(get("partial-reid"))("partial-reid/whole_body_images/001_002")
+    [Labels(pid=1, camid=None, body='full', split='', role='gallery')]
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._prefix = f"{dataset.id}/"
+        parts = sorted(dataset.parts, key=lambda part: -len(part.folder))
+        self._parts = [
+            (part, [re.compile(form.pattern, re.ASCII) for form in part.forms], f"{self._prefix}{part.folder}/")
+            for part in parts
+        ]
+
+    def __call__(self, image_id: str) -> list[Labels]:
+        """Return the labels of each way to read an image_id; none where the catalog cannot read it."""
+        for part, patterns, folder in self._parts:
+            if image_id.startswith(folder):
+                stem = image_id.rpartition("/")[2]
+                matches = (pattern.fullmatch(stem) for pattern in patterns)
+                return [_labels(part, match) for match in matches if match]
+        return []
+
+
+def _labels(part: Part, match: re.Match[str]) -> Labels:
+    groups = match.groupdict()
+    pid, camid = int(groups["pid"]), groups.get("camid")
+    role = dict(part.roles).get(str(pid), part.role)
+    return Labels(pid, int(camid) if camid else None, part.body, part.split, role)

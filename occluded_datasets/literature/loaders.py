@@ -84,7 +84,7 @@ def loader_text(rule: LoaderRule) -> dict[str, Any]:
 
     Examples
     --------
-    >>> describe(rules("partial-reid")[0])["files"][0]["commit"]
+    >>> loader_text(rules("partial-reid")[0])["files"][0]["commit"]
     '1cf580b6b06ce2eec4b2208719f95a724a9a0c2c'
     """
     base = rule.codebase
@@ -118,7 +118,7 @@ def unscored(told: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> unscored(describe(require("partial-reid", "bpbreid")))
+    >>> unscored(loader_text(rule_of("partial-reid", "bpbreid")))
     'cannot be constructed'
     """
     return str(told["obstacle"]).partition(":")[0] if told["probe_folders"] else ""
@@ -245,7 +245,7 @@ def rule_of(dataset: str, codebase: str) -> LoaderRule:
 
     Examples
     --------
-    >>> require("p-dukemtmc-reid", "NIReID").codebase.ap
+    >>> rule_of("p-dukemtmc-reid", "NIReID").codebase.ap
     'trapezoid'
     """
     found = {rule.codebase.name: rule for rule in rules(dataset)}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalog import get, ids
 from ..catalog.spec import Dataset, Variant
-from ..errors import LayoutError, UnknownNameError
-from ..layouts import TWIN_MARK, is_readme, judge_copy, parse_tree
+from ..errors import UnknownNameError
+from ..layouts import TWIN_MARK, LabelReader, Row, is_readme, judge_copy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ SIMULATED = "simulated; its source: "
 def verdict(dataset: str, variant: str, frame: pd.DataFrame, header: Mapping[str, Any], fingerprint: str) -> str:
     """Return ``complete``, ``subset``, ``superset`` or ``different``.
 
-    Each row's labels must be those that the catalog reads from its image_id, and the rows must be the declared ones.
+    Each row's labels must be some that the catalog reads from its image_id, and the rows must be the declared ones.
     A header can say less of them than that (a name list may have named more), never more. Of a set that the catalog
     does not know, the header's word holds for the rows that it was written with.
     """
@@ -41,14 +41,17 @@ def verdict(dataset: str, variant: str, frame: pd.DataFrame, header: Mapping[str
 
 
 def _judged(facts: Dataset, variant: Variant, frame: pd.DataFrame) -> str:
-    names = [f"{image_id[len(facts.id) + 1 :]}{facts.extension}" for image_id in frame["image_id"]]
-    try:
-        rows = parse_tree(names, facts, variant).rows
-    except LayoutError:
-        return "different"
-    labels = ("image_id", "pid", "camid", "body", "split", "role", "group")
-    own = zip(*(frame[name].astype(object).where(frame[name].notna(), None) for name in labels), strict=True)
-    if sorted(map(str, own)) != sorted(str(tuple(getattr(row, name) for name in labels)) for row in rows):
+    read = LabelReader(facts)
+    rows = []
+    cameras = frame["camid"].astype(object).where(frame["camid"].notna(), None)
+    columns = (frame[name] for name in ("image_id", "pid", "body", "split", "role"))
+    for camid, image_id, pid, *rest in zip(cameras, *columns, strict=True):
+        labels = (int(pid), None if camid is None else int(camid), *rest)
+        if labels not in read(image_id):
+            return "different"
+        rows.append(Row(image_id, f"{image_id[len(facts.id) + 1 :]}{facts.extension}", *labels, None, ()))
+    folders = tuple(f"{facts.id}/{folder}/" for folder in variant.parts)
+    if not all(row.image_id.startswith(folders) for row in rows):
         return "different"
     return judge_copy(rows, facts, variant).kind
 

@@ -18,7 +18,7 @@ def prefetch(jobs: Iterable[Callable[[], Any]], threads: int) -> Iterator[Any]:
 
     Examples
     --------
-    >>> list(ahead((lambda number=number: number * number for number in range(4)), threads=2))
+    >>> list(prefetch((lambda number=number: number * number for number in range(4)), threads=2))
     [0, 1, 4, 9]
     """
     waiting: deque[Future[Any]] = deque()

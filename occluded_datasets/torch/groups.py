@@ -26,7 +26,7 @@ def pieces(order: Sequence[int], size: int) -> Groups:
 
     Examples
     --------
-    >>> plain([4, 2, 9, 7, 5], 2)
+    >>> pieces([4, 2, 9, 7, 5], 2)
     [[4, 2], [9, 7]]
     """
     return [[*order[start : start + size]] for start in range(0, len(order) - size + 1, size)]

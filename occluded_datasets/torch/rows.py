@@ -36,7 +36,7 @@ class StringArray(Arrays):
 
     Examples
     --------
-    >>> texts = Texts(["a/b/1.jpg", "a/b/2.jpg", "c"])
+    >>> texts = StringArray(["a/b/1.jpg", "a/b/2.jpg", "c"])
     >>> texts[1], texts[2], len(texts), len(texts.heads)
     ('a/b/2.jpg', 'c', 3, 2)
     """

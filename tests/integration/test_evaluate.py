@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import occluded_datasets as od
-from occluded_datasets.evaluation import check_record, write_features
+from occluded_datasets.evaluation import CONDITIONS, check_record, write_features
 from occluded_datasets.images import decode
 from occluded_datasets.manifest import Manifest
 
@@ -100,12 +100,14 @@ def test_evaluate_replaces_nothing_unasked(
 def test_declare_and_compare(command: Run, built: Path, features: Path, tmp_path: Path) -> None:
     """Exit 0 when two scores compare, 1 with the reason when not; the paired difference."""
     said = tmp_path / "said.json"
-    said.write_text(json.dumps({"pretraining": "ImageNet"}))
-    names = {
-        "a": [],
-        "b": [],
-        "other": ["--declare", said, "--declare", "seed=7"],
-        "euclid": ["--distance", "euclidean"],
+    said.write_text(json.dumps(dict.fromkeys(CONDITIONS, "none")))
+    whole = ["--declare", said]
+    names: dict[str, list[Any]] = {
+        "a": whole,
+        "b": whole,
+        "other": [*whole, "--declare", "pretraining=ImageNet", "--declare", "seed=7"],
+        "silent": [],
+        "euclid": [*whole, "--distance", "euclidean"],
     }
     for name, more in names.items():
         out = tmp_path / f"{name}.json"
@@ -115,8 +117,10 @@ def test_declare_and_compare(command: Run, built: Path, features: Path, tmp_path
     assert "mAP: B - A = +0.00 (95 % +0.00 to +0.00)" in same.out
     other = command("compare", tmp_path / "a.json", tmp_path / "other.json")
     assert (other.code, other.out.splitlines()) == (
-        1, ["same protocol, other conditions", "  declared pretraining: unstated and ImageNet.", "  declared seed: unstated and 7."],
+        1, ["same protocol, other conditions", "  declared pretraining: none and ImageNet.", "  declared seed: none and 7."],
     )  # fmt: skip
+    silent = command("compare", tmp_path / "a.json", tmp_path / "silent.json")
+    assert (silent.code, silent.out.splitlines()) == (1, ["undeclared", f"  B does not state {', '.join(CONDITIONS)}."])
     found = command("compare", tmp_path / "a.json", tmp_path / "euclid.json", "--json")
     assert (found.code, found.json()["reasons"]) == (1, ["distance: cosine and euclidean."])
     out = tmp_path / "partial.json"

@@ -109,7 +109,7 @@ def resize_mask(mask: Masks, size: tuple[int, int]) -> Masks:
 
     Examples
     --------
-    >>> nearest(np.array([[True, False]]), (1, 4)).tolist()
+    >>> resize_mask(np.array([[True, False]]), (1, 4)).tolist()
     [[True, True, False, False]]
     """
     down, across = ((2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(mask.shape, size, strict=True))

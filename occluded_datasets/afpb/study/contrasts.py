@@ -95,7 +95,7 @@ def contrast_interval(
     Examples
     --------
     >>> ones = np.ones((3, 5))
-    >>> interval((ones, ones), (ones * 0.25, ones))
+    >>> contrast_interval((ones, ones), (ones * 0.25, ones))
     Interval(mean=0.75, low=0.75, high=0.75)
     """
     sides = [plus] if minus is None else [plus, minus]

@@ -21,7 +21,7 @@ def kind_of_file(path: Path) -> str:
 
     Examples
     --------
-    >>> kind_of(Path("/nowhere")), kind_of(Path("/"))
+    >>> kind_of_file(Path("/nowhere")), kind_of_file(Path("/"))
     ('', 'a folder')
     """
     if path.is_dir():

@@ -51,7 +51,7 @@ def score_ranks(pointer: Array, nearer: Array, equal: Array) -> BoundedScores:
     --------
     Hits at ranks 1 and 3: AP = (1/1 + 2/3) / 2, trapezoid AP = (1 + (2/3 + 1/2) / 2) / 2, INP = 2 / 3.
 
-    >>> scores = judge(np.array([0, 2]), np.array([0, 2]), np.array([1, 1])).expected
+    >>> scores = score_ranks(np.array([0, 2]), np.array([0, 2]), np.array([1, 1])).expected
     >>> [float(value[0].round(6)) for value in scores[:4]]
     [0.833333, 0.791667, 0.666667, 1.0]
     """

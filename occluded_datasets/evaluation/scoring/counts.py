@@ -69,7 +69,7 @@ def count(source: Similarities, plan: MatchPlan, block: int | None = None, threa
     >>> from .similarity import MatrixSource
     >>> source = MatrixSource(np.array([[0.1, 0.5, 0.5, 0.9]]), np.arange(1), np.arange(4), True)
     >>> none = np.empty(0, np.int64)
-    >>> counts = count(source, Plan(np.array([0, 2]), np.array([1, 3]), none, none))
+    >>> counts = count(source, MatchPlan(np.array([0, 2]), np.array([1, 3]), none, none))
     >>> counts.nearer.tolist(), counts.equal.tolist()
     ([1, 3], [2, 1])
     """

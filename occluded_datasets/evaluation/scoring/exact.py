@@ -105,7 +105,7 @@ def round_fraction(numerator: int, denominator: int) -> int:
 
     Examples
     --------
-    >>> nearest(5, 2), nearest(7, 2), nearest(-1, 3)
+    >>> round_fraction(5, 2), round_fraction(7, 2), round_fraction(-1, 3)
     (2, 4, 0)
     """
     whole, rest = divmod(numerator, denominator)

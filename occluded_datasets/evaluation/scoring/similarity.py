@@ -44,7 +44,7 @@ class FeatureSource:
     Examples
     --------
     >>> values = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
-    >>> probe, gallery = Rows(values, np.array([0])), Rows(values, np.array([1, 2]))
+    >>> probe, gallery = FeatureRows(values, np.array([0])), FeatureRows(values, np.array([1, 2]))
     >>> source = FeatureSource(measure("cosine", (probe, gallery)), probe, gallery)
     >>> source.block(source.tile(0, 2), 0, 1).tolist()
     [[0, 707106781]]

@@ -76,7 +76,7 @@ def draw_choice(word: int, weights: tuple[int, ...]) -> int:
 
     Examples
     --------
-    >>> choose(0, (1, 1)), choose(1 << 63, (1, 1))
+    >>> draw_choice(0, (1, 1)), draw_choice(1 << 63, (1, 1))
     (0, 1)
     """
     if len(weights) == 1:

@@ -38,7 +38,7 @@ class VisitCounter:
 
     Examples
     --------
-    >>> tally = Tally(capacity=100)
+    >>> tally = VisitCounter(capacity=100)
     >>> tally.meet(7), tally.meet(7), tally.meet(8)
     ((0, 0), (0, 1), (0, 0))
     >>> tally.start(1)
