@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import RecordError
 from ..scoring.exact import Array
 from ..scoring.statistics import LEVEL, interval, six_decimals
-from .declared import UNSTATED
+from .declared import CONDITIONS, UNSTATED
 from .digests import digest, sidecar
 from .schema import check_record
 from .score import Score, sidecar_path
@@ -171,7 +171,7 @@ def _apart(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 def _conditions(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """Return in what conditions two scores of one protocol differ."""
-    stated = [name for name in a["declared"] if UNSTATED not in (a["declared"][name], b["declared"][name])]
+    stated = [name for name in CONDITIONS if UNSTATED not in (a["declared"][name], b["declared"][name])]
     pairs = [(f"declared {name.replace('_', ' ')}", a["declared"][name], b["declared"][name]) for name in stated]
     pairs += [(name.replace("_", " "), a[name], b[name]) for name in ("distance", "parts_rule")]
     if "none" not in (a["rerank"], b["rerank"]):
@@ -181,7 +181,7 @@ def _conditions(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 def _silent(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """Return which conditions one side or both do not state."""
-    first, second = ([name for name, value in one["declared"].items() if value == UNSTATED] for one in (a, b))
+    first, second = ([name for name in CONDITIONS if one["declared"][name] == UNSTATED] for one in (a, b))
     both = [name for name in first if name in second]
     sides = (
         ("Neither states", both),
