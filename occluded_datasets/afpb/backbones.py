@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError, MissingPackageError, UnknownNameError, UsageError
-from ..people import unknown
+from ..identities import unknown
 from ..torch.features import LITE0_SHA256
 from .config import HELP
 
@@ -65,7 +65,7 @@ class Origin(NamedTuple):
     source, sha256 : str
         As of `Backbone`.
     seen : sequence of mapping
-        The identities that they were trained on, as of `occluded_datasets.people`; ImageNet shows none.
+        The identities that they were trained on, as of `occluded_datasets.identities`; ImageNet shows none.
     """
 
     source: str

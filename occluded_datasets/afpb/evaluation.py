@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ..evaluation import Score, evaluate
+from ..identities import shared_identities
 from ..manifest import Manifest
-from ..people import shared_identities
 from ..protocol import TEST_ROWS, Protocol, find_protocol, split
 from ..scan import Progress
 from ..torch import ReidDataset, normalized
@@ -61,7 +61,7 @@ class Evaluated(NamedTuple):
 
     @property
     def shared(self) -> Mapping[str, Any]:
-        """Which identities training and test share, as of `occluded_datasets.people.shared_identities`."""
+        """Which identities training and test share, as of `occluded_datasets.identities.shared_identities`."""
         record: Mapping[str, Any] = self.score.record["shared"]
         return record
 

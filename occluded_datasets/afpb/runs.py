@@ -15,7 +15,7 @@ import torch
 
 from ..errors import InputError, UsageError
 from ..files import storage_errors, write_atomic
-from ..people import joined_identities, unknown
+from ..identities import joined_identities, unknown
 from .backbones import IMAGENET, NONE, state_sha256
 from .config import Config
 from .inputs import ANEW, config_values, require_inputs
@@ -41,7 +41,7 @@ class Run:
     label_map : dict of int to int
         pid to class.
     seen : list of mapping
-        The identities that the model and every one before it were trained on, as of `occluded_datasets.people`.
+        The identities that the model and every one before it were trained on, as of `occluded_datasets.identities`.
     """
 
     folder: Path

@@ -18,9 +18,9 @@ from .._version import __version__
 from ..errors import UsageError
 from ..files import storage_errors, write_atomic
 from ..hashing import key
+from ..identities import joined_identities as seen_in
+from ..identities import shown_identities
 from ..manifest import Manifest
-from ..people import joined_identities as seen_in
-from ..people import shown_identities
 from ..scan import Progress
 from ..store import Store, pack
 from ..torch.labels import require_same, write_label_map

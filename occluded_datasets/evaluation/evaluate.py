@@ -9,9 +9,9 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import ProtocolError, UsageError, first_names
+from ..identities import declared_sets as trained_on
+from ..identities import shared_identities
 from ..manifest import real_cameras
-from ..people import declared_sets as trained_on
-from ..people import shared_identities
 from ..protocol import TEST_ROWS, Protocol, Split, split
 from .align import Intake, align, gather
 from .audit import audit
@@ -104,8 +104,8 @@ def evaluate(
     model : mapping, optional
         What the model is, for the record: ``sha256`` of its weights, ``backbone``, ``config_sha256``, ``config``.
     seen : sequence of mapping, optional
-        The identities that the model was trained on, as of `occluded_datasets.people.shown_identities`; by default the
-        sets that `declare` names under ``training_sets``.
+        The identities that the model was trained on, as of `occluded_datasets.identities.shown_identities`; by default
+        the sets that `declare` names under ``training_sets``.
     bootstrap : int
         Replicates of the intervals; 0 for none.
     seed : int

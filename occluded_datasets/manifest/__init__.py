@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .attest import attest, attestation_text, read_attestation
-from .attested import Attested, compare_attestations
+from .attestation_verdict import Attested, compare_attestations
 from .core import (
     IGNORED_ROLES,
     Manifest,

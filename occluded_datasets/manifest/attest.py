@@ -15,7 +15,7 @@ from ..catalog import get
 from ..errors import InputError, UnknownNameError
 from ..hashing import merge_digests
 from .core import IGNORED_ROLES, Manifest
-from .sketch import LENGTH, sketch
+from .difference_sketch import LENGTH, sketch
 from .table import ColumnText, from_frame
 
 KIND = "occluded-datasets attestation"

@@ -10,9 +10,9 @@ from typing import Any
 from ..errors import OccludedDatasetsError, UnknownNameError, UsageError
 from ..occlusion.training.visits import whole
 from ..scan import cores
-from .ahead import prefetch
 from .datasets import require_torch
 from .normalizing import Normalizer, parse_mean_std
+from .prefetch import prefetch
 from .rows import HELP
 from .samplers import EpochSampler, RandomIdentitySampler, flag
 

@@ -18,8 +18,8 @@ import numpy as np
 from ..errors import UsageError
 from ..hashing import key
 from ..occlusion.training.visits import whole
+from .checks import LABELLED, require_labels, require_one_numbering
 from .groups import by_body, by_camera, filled, pieces
-from .held import LABELLED, require_labels, require_one_numbering
 from .rows import BODIES, HELP
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import occluded_datasets as od
-from occluded_datasets.benchmark import (  # fmt: skip
+from occluded_datasets.benchmark import (
     PACKAGE,
     UNVERIFIED,
     Benchmark,

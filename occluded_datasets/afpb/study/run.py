@@ -16,8 +16,8 @@ import torch
 from ...benchmark import benchmark_parts, find_benchmark
 from ...errors import UsageError
 from ...files import storage_errors, write_atomic
+from ...identities import joined_identities, shared_identities, shown_identities
 from ...manifest import Manifest
-from ...people import joined_identities, shared_identities, shown_identities
 from ...protocol import find_protocol
 from ...scan import Progress, cores
 from .. import ranks

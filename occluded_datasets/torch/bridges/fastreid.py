@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import MissingPackageError
 from ...exporters.names import camel
 from ...exporters.parts import Parts, parts_of
-from .given import manifest_of, require_files
+from .arguments import manifest_of, require_files
 
 if TYPE_CHECKING:
     from ...manifest import Manifest

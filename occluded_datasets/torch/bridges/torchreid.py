@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ...errors import MissingPackageError, UsageError
 from ...exporters.parts import PARTS, Parts, parts_of
-from .given import manifest_of, require_files
+from .arguments import manifest_of, require_files
 
 if TYPE_CHECKING:
     from ...manifest import Manifest

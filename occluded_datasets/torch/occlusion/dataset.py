@@ -15,7 +15,7 @@ from ...occlusion.recipes.keys import PPM
 from ...occlusion.sources.occluders import Items
 from ...occlusion.training.base import Chance, EpochTransform, Visits, record_dict
 from ..buffers import Buffers
-from ..held import require_labels, require_one_numbering
+from ..checks import require_labels, require_one_numbering
 from ..images import opened
 
 if TYPE_CHECKING:

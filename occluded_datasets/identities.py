@@ -127,7 +127,7 @@ def shared_identities(seen: Sequence[Shown], manifest: Manifest, rows: pd.DataFr
 
 GRAVITY = ("related set", UNKNOWN, "same set", "none")
 TEXTS = {
-    "related set": "trained on {trained}, which shows people of {tested} too: the score may be inflated",
+    "related set": "trained on {trained}, which shows identities of {tested} too: the score may be inflated",
     UNKNOWN: "trained on {trained}: whether it shows identities of {tested} is unknown",
     "same set": "trained on {trained} too, no identity in common",
     "none": "trained on {trained}; the catalog knows of no identity in common with {tested}",

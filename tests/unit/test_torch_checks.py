@@ -13,7 +13,7 @@ from storekit import small
 import occluded_datasets as od
 from occluded_datasets.errors import UsageError
 from occluded_datasets.manifest import Manifest
-from occluded_datasets.torch.held import held, label_maps_of
+from occluded_datasets.torch.checks import held, label_maps_of
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from occluded_datasets.errors import UsageError
+from occluded_datasets.identities import declared_sets, joined_identities, shared_identities, shown_identities
 from occluded_datasets.manifest import Manifest
-from occluded_datasets.people import declared_sets, joined_identities, shared_identities, shown_identities
 
 Make = Callable[..., Manifest]
 FROM_PARTIAL = [{"parent": "partial-reid", "relation": "its pictures", "withdrawn": "", "fingerprint": None}]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .attest import GROUPED
-from .sketch import difference
+from .difference_sketch import difference
 
 SAME = "same"
 RENAMED = "same pixels, other names"
