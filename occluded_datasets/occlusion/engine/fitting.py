@@ -136,7 +136,7 @@ def silhouette(canvas: CoverageCanvas, target: int, item: Item, at: Place, kerne
     if canvas.running is not None:
         wanted = wanted * canvas.width * canvas.height // max(1, canvas.whole)
     if kernel is not None and len(item.levels) <= kernel.LEVELS:
-        level, w, h = kernel.fitted(canvas, target, item, at, wanted)
+        level, w, h = kernel.fit_compiled(canvas, target, item, at, wanted)
         return _standing(canvas, level, w, h, at, None)
     best, least = None, 0
     low, high = 1, LARGEST * LARGEST * canvas.width * canvas.height * 4

@@ -151,7 +151,7 @@ def _window(job: Job, box: Box, pixels: Pixels) -> Box:
 
 def _enlarged(job: Job, pixels: Pixels, window: Box, box: Box) -> Pixels:
     part = np.ascontiguousarray(pixels[window.y : window.y + window.h, window.x : window.x + window.w])
-    return resized(part, box.w, box.h) if job.kernel is None else job.kernel.resized(part, box.w, box.h)
+    return resized(part, box.w, box.h) if job.kernel is None else job.kernel.resize_compiled(part, box.w, box.h)
 
 
 def _other(job: Job) -> tuple[str, Pixels]:
