@@ -89,6 +89,7 @@ class Application(NamedTuple):
         arm, canvas = self.arm, self.canvas
         requested = draw_between(words[2], *arm.fraction)
         count = draw_between(words[3], *arm.count) if arm.count[1] > 1 else arm.count[0]
+        # Pixels that each occluder hides: its equal share, rounded half up in whole numbers.
         target = (2 * canvas.whole * requested + PPM * count) // (2 * PPM * count)
         first = self._one(out, mask, 0, words, target)
         if count == 1:

@@ -119,6 +119,7 @@ def erased(words: Callable[[int], Words], arm: Branch, width: int, height: int) 
     for attempt in range(arm.options["attempts"]):
         word = words(attempt)
         fraction, aspect = draw_between(word[0], *arm.fraction), draw_between(word[1], *arm.aspect)
+        # The rounded root of a is (isqrt(4 a) + 1) // 2, in whole numbers: the same on every machine.
         area = width * height * fraction
         h, w = (isqrt(4 * area * aspect) // PPM + 1) // 2, (isqrt(4 * area // aspect) + 1) // 2
         if 1 <= w < width and 1 <= h < height:
@@ -185,8 +186,9 @@ def silhouette(canvas: CoverageCanvas, target: int, item: Item, at: Place, kerne
 def entering(canvas: CoverageCanvas, target: int, item: Item, at: Place, scale: int, kernel: Any = None) -> Fitted:
     """Return the item at a given size, as far in the image as it must be to hide about `target` pixels.
 
-    It comes from the left where u is 0, from the right where u is 1, else from below; along the edge it stands where
-    the place says. Where it cannot hide that much even when it is wholly inside, it is made larger.
+    It comes from the left where u is 0, from the right where u is 1, else from below; its position
+    along the edge is that of the place. Where it cannot hide that much even when it is wholly inside, it is made
+    larger.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def sized(area: int, aspect: int, span: str, width: int, height: int) -> tuple[i
 
 
 def stood(at: Place, w: int, h: int, width: int, height: int) -> Box:
-    """Return the box of w x h at a place; one larger than the image hangs over its edges by the same shares.
+    """Return the box of w x h at a place; one larger than the image reaches beyond it by the same shares.
 
     Parameters
     ----------
