@@ -69,7 +69,20 @@ def cover(mask: Pixels, patch: Pixels, box: Box) -> None:
 
 
 def resized(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Return pixels, shape (H, W, C), at another size: bilinear by OpenCV's bit-exact kernel."""
+    """Return pixels at another size: bilinear by OpenCV's bit-exact kernel.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Shape (H, W, C), dtype uint8.
+    width, height : int
+        The size to return, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (height, width, C), dtype uint8; `pixels` itself where it has this size already.
+    """
     import cv2
 
     if pixels.shape[1] == width and pixels.shape[0] == height:

@@ -73,10 +73,23 @@ class Application(NamedTuple):
     kernel: Any
 
     def cover(self, out: Pixels, mask: Pixels, words: Words) -> Record:
-        """Put one or several occluders in front."""
+        """Put one or several occluders in front of the image, and return the record of it.
+
+        Parameters
+        ----------
+        out : numpy.ndarray
+            The image, shape (H, W, 3), dtype uint8, RGB; changed in place.
+        mask : numpy.ndarray
+            Shape (H, W), dtype uint8; becomes 255 in place where the image is occluded.
+        words : Words
+            The words of ``shape``, block 0. Word 2 decides the fraction, word 3 the count, words 4 to 6 the place of
+            the first occluder, and word 7 its aspect if it is a rectangle. Further occluders draw from their own
+            blocks.
+        """
         arm, canvas = self.arm, self.canvas
         requested = draw_between(words[2], *arm.fraction)
         count = draw_between(words[3], *arm.count) if arm.count[1] > 1 else arm.count[0]
+        # Pixels that each occluder hides: its equal share, rounded half up in whole numbers.
         target = (2 * canvas.whole * requested + PPM * count) // (2 * PPM * count)
         first = self._one(out, mask, 0, words, target)
         if count == 1:
@@ -154,7 +167,23 @@ class Application(NamedTuple):
         return self._record(hidden, (name,), (box,), requested)
 
     def crop(self, out: Pixels, mask: Pixels, words: Words) -> Record:
-        """Keep one band, away from where the prior puts the loss, and scale it back to the image's size."""
+        """Keep one band, away from where the prior puts the loss, and scale it back to the image's size.
+
+        Parameters
+        ----------
+        out : numpy.ndarray
+            The image, shape (H, W, 3), dtype uint8, RGB; changed in place.
+        mask : numpy.ndarray
+            Shape (H, W), dtype uint8; set in place to 255 where the image is lost and to 0 where it is kept. It is in
+            the pixels of the whole image, before the scaling.
+        words : Words
+            The words of ``shape``, block 0. Word 2 decides the fraction that is lost, words 4 to 6 the place.
+
+        Returns
+        -------
+        Record
+            Its only box is the kept band, in the pixels of the whole image.
+        """
         arm, canvas = self.arm, self.canvas
         requested = draw_between(words[2], *arm.fraction)
         lost = place(arm.prior, arm.occluder, words[4], words[5], words[6])

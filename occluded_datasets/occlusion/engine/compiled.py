@@ -148,7 +148,27 @@ NOBODY = np.zeros((0, 0), np.uint8)
 
 
 def fit_compiled(canvas: CoverageCanvas, target: int, item: Item, at: Place, wanted: int) -> tuple[Pixels, int, int]:
-    """Return (level, w, h) as the search of `fitting.silhouette` finds them from an area `wanted`."""
+    """Return the level of the pyramid and the size that the search of `fitting.silhouette` finds.
+
+    Parameters
+    ----------
+    canvas : CoverageCanvas
+        The image's size and, where the fraction is of a person, the person's mask.
+    target : int
+        How many of the canvas's pixels the item should hide.
+    item : Item
+        The cut-out, with `LEVELS` levels at most.
+    at : Place
+        Where it is put.
+    wanted : int
+        The area of its whole box at which the search begins, in pixels.
+
+    Returns
+    -------
+    tuple of (numpy.ndarray, int, int)
+        The level to render from, premultiplied RGBA, shape (H, W, 4), dtype uint8, and the width and the height to
+        render it at, in pixels.
+    """
     width, height = canvas.width, canvas.height
     levels = item.levels + item.levels[-1:] * (LEVELS - len(item.levels))
     wanted = min(max(1, wanted), LARGEST * LARGEST * width * height * 4)  # within 64 bits
@@ -214,7 +234,20 @@ def rendered(pixels: Any, wide: int, high: int, left: int, top: int, w: int, h: 
 
 @_compiled
 def resize_compiled(pixels: Any, w: int, h: int) -> Any:
-    """Return pixels, shape (H, W, 3), at another size, as `blend.resized` does: columns first, as most are enlarged."""
+    """Return pixels at another size, as `blend.resized` does: columns first, as most are enlarged.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Shape (H, W, 3), dtype uint8.
+    w, h : int
+        The width and the height to return, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (h, w, 3), dtype uint8.
+    """
     near, right = _taps(pixels.shape[1], w, 0, w)
     rows, down = _taps(pixels.shape[0], h, 0, h)
     first, last = rows[0], min(rows[h - 1] + np.uint64(2), np.uint64(pixels.shape[0]))
@@ -238,7 +271,28 @@ def resize_compiled(pixels: Any, w: int, h: int) -> Any:
 def composite(
     image: Any, mask: Any, level: Any, wide: int, high: int, left: int, top: int, x: int, y: int, w: int, h: int
 ) -> None:
-    """Blend that part of a premultiplied level over the image at (x, y), in place, and mark it in the mask."""
+    """Blend a part of a premultiplied level over the image, in place, and mark it in the mask.
+
+    The bytes are those of `rendered`, `blend.over` and `blend.cover`, one after another.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Shape (H, W, 3), dtype uint8.
+    mask : numpy.ndarray
+        Shape (H, W), dtype uint8; becomes 255 where the alpha is `SOLID` or more.
+    level : numpy.ndarray
+        A level of the item's pyramid, premultiplied RGBA, shape (h', w', 4), dtype uint8.
+    wide, high : int
+        The width and the height that the whole level is rendered at, in pixels.
+    left, top : int
+        Where the part begins within the rendered level, in pixels from its top left.
+    x, y : int
+        Where the part is put in the image, in pixels from the top left.
+    w, h : int
+        The width and the height of the part, in pixels. It must lie within both the rendered level and the image:
+        the loops do not check it.
+    """
     near, right = _taps(level.shape[1], wide, left, w)
     rows, down = _taps(level.shape[0], high, top, h)
     begin, end = near[0], min(near[w - 1] + np.uint64(2), np.uint64(level.shape[1]))

@@ -40,7 +40,16 @@ class CoverageCanvas(NamedTuple):
 
     @classmethod
     def of(cls, width: int, height: int, person: Pixels | None) -> CoverageCanvas:
-        """Return the canvas of an image with its person's mask, shape (H, W), or None."""
+        """Return the canvas of an image.
+
+        Parameters
+        ----------
+        width, height : int
+            The image's size, in pixels.
+        person : numpy.ndarray or None
+            The person's mask, shape (height, width), dtype uint8: 128 or more where the person is. None where the
+            fraction is of the whole image.
+        """
         if person is None:
             return cls(width, height)
         count = np.zeros((height + 1, width + 1), np.int64)
@@ -91,10 +100,26 @@ def erased(words: Callable[[int], Words], arm: Branch, width: int, height: int) 
 
     Algorithm 1 of Zhong et al. (AAAI 2020): the area and the aspect h / w are uniform over their ranges, h and w are
     the rounded roots, and the rectangle must be smaller than the image in both.
+
+    Parameters
+    ----------
+    words : callable
+        Takes the number of an attempt, from 0, and returns its words: of the area, the aspect, x and y.
+    arm : Branch
+        Its `fraction` and its `aspect` are the ranges, in parts per million. Its option ``attempts`` says how often
+        to try.
+    width, height : int
+        The image's size, in pixels.
+
+    Returns
+    -------
+    tuple of (Box, int) or None
+        The rectangle, and the fraction of the image that was drawn for it, in parts per million.
     """
     for attempt in range(arm.options["attempts"]):
         word = words(attempt)
         fraction, aspect = draw_between(word[0], *arm.fraction), draw_between(word[1], *arm.aspect)
+        # The rounded root of a is (isqrt(4 a) + 1) // 2, in whole numbers: the same on every machine.
         area = width * height * fraction
         h, w = (isqrt(4 * area * aspect) // PPM + 1) // 2, (isqrt(4 * area // aspect) + 1) // 2
         if 1 <= w < width and 1 <= h < height:
@@ -161,13 +186,24 @@ def silhouette(canvas: CoverageCanvas, target: int, item: Item, at: Place, kerne
 def entering(canvas: CoverageCanvas, target: int, item: Item, at: Place, scale: int, kernel: Any = None) -> Fitted:
     """Return the item at a given size, as far in the image as it must be to hide about `target` pixels.
 
-    It comes from the left where u is 0, from the right where u is 1, else from below; along the edge it stands where
-    the place says. Where it cannot hide that much even when it is wholly inside, it is made larger.
+    It comes from the left where u is 0, from the right where u is 1, else from below; its position
+    along the edge is that of the place. Where it cannot hide that much even when it is wholly inside, it is made
+    larger.
 
     Parameters
     ----------
+    canvas : CoverageCanvas
+        The image's size and, where the fraction is of a person, the person's mask.
+    target : int
+        How many of the canvas's pixels the item should hide.
+    item : Item
+        The cut-out.
+    at : Place
+        Where it is put; see above.
     scale : int
         The item's height as a share of the image's, parts per million.
+    kernel : module, optional
+        The compiled kernel, for an item that is made larger; None for NumPy and OpenCV alone.
     """
     base = item.levels[0]
     h = max(1, min(LARGEST * canvas.height, (2 * canvas.height * scale + PPM) // (2 * PPM)))

@@ -16,12 +16,30 @@ if TYPE_CHECKING:
 
 
 def ramp_width(feather: int, w: int, h: int) -> int:
-    """Return how many pixels of a soft edge lie outside the box, as many inside; 0 for none."""
+    """Return how many pixels of a soft edge lie outside the box, as many inside; 0 for none.
+
+    Parameters
+    ----------
+    feather : int
+        Width of the soft edge as a share of the box's shorter side, parts per million; 0 for a hard edge.
+    w, h : int
+        The box's width and height, in pixels.
+    """
     return (feather * min(w, h) + PPM // 2) // PPM if feather else 0
 
 
 def widened(box: Box, soft: int, width: int, height: int) -> Box:
-    """Return the box with `soft` pixels on every side, as far as the image goes."""
+    """Return the box with `soft` pixels more on every side, as far as the image goes.
+
+    Parameters
+    ----------
+    box : Box
+        The box to widen, in the image's pixels.
+    soft : int
+        How much is added on each side, in pixels.
+    width, height : int
+        The image's size, in pixels.
+    """
     return Box(box.x - soft, box.y - soft, box.w + 2 * soft, box.h + 2 * soft).clipped(width, height)
 
 
@@ -53,10 +71,26 @@ def _ramp(length: int, before: int, core: int, soft: int) -> npt.NDArray[np.int6
 
 
 def feathered(patch: Pixels, box: Box, radius: int, width: int, height: int) -> Pixels:
-    """Return a premultiplied patch, shape (h, w, 4), whose outline falls off softly inwards.
+    """Return a premultiplied patch whose outline falls off softly inwards.
 
     The alpha becomes the lesser of itself and its mean over squares of side 2 `radius` + 1. Beyond the image's edge
     the shape goes on: it stays hard where it is cut off.
+
+    Parameters
+    ----------
+    patch : numpy.ndarray
+        Premultiplied RGBA, shape (h, w, 4), dtype uint8; it is not changed.
+    box : Box
+        Where the patch lies in the image. A side on the image's edge stays hard.
+    radius : int
+        1 or more, in pixels.
+    width, height : int
+        The image's size, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Premultiplied RGBA, shape (h, w, 4), dtype uint8.
     """
     import cv2
 
@@ -126,7 +160,23 @@ def coloured(patch: Pixels, image: Pixels, strength: int) -> Pixels:
 
 
 def shadow(alpha: Pixels, strength: int, radius: int) -> Pixels:
-    """Return a black premultiplied patch, shape (h + 2 radius, w + 2 radius, 4): the blurred shape, less dark."""
+    """Return a black premultiplied patch: the blurred shape, less dark.
+
+    Parameters
+    ----------
+    alpha : numpy.ndarray
+        The shape, (h, w), dtype uint8: 0 where nothing is, 255 where it is solid.
+    strength : int
+        How dark the shadow is, in parts per million: 0 not at all, 1,000,000 black where the blurred shape is solid.
+    radius : int
+        The alpha is averaged over squares of side 2 `radius` + 1, in pixels; the patch is `radius` wider on every
+        side.
+
+    Returns
+    -------
+    numpy.ndarray
+        RGBA, shape (h + 2 radius, w + 2 radius, 4), dtype uint8.
+    """
     import cv2
 
     wider: Any = cv2.copyMakeBorder(alpha, radius, radius, radius, radius, cv2.BORDER_CONSTANT)

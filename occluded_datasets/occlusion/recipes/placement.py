@@ -87,6 +87,15 @@ def _component(data: Any) -> Component:
 def ppm_range(value: Any, name: str, low: float, high: float) -> tuple[int, int]:
     """Return a range [from, to] in parts per million.
 
+    Parameters
+    ----------
+    value : list or tuple
+        The least and the greatest number, int or float, as a recipe states them; anything else is an error.
+    name : str
+        What the error calls it.
+    low, high : float
+        The bounds of both numbers, themselves allowed.
+
     Raises
     ------
     ValueError
@@ -99,7 +108,17 @@ def ppm_range(value: Any, name: str, low: float, high: float) -> tuple[int, int]
 
 
 def place(prior: Prior, kind: str, which: int, across: int, down: int) -> Place:
-    """Return a place from three words: which component, where across, where down."""
+    """Return a place from three words: which component, where across, where down.
+
+    Parameters
+    ----------
+    prior : Prior
+        Components by the occluder's class.
+    kind : str
+        The class; one that the prior does not name takes ``default``.
+    which, across, down : int
+        Words of 64 bits: they decide the component (by its weight), u and v.
+    """
     parts = prior.get(kind) or prior["default"]
     part = parts[draw_choice(which, tuple(one.weight for one in parts))] if len(parts) > 1 else parts[0]
     return Place(draw_between(across, *part.u), draw_between(down, *part.v), part.span)
@@ -129,7 +148,17 @@ def sized(area: int, aspect: int, span: str, width: int, height: int) -> tuple[i
 
 
 def stood(at: Place, w: int, h: int, width: int, height: int) -> Box:
-    """Return the box of w x h at a place; one larger than the image hangs over its edges by the same shares."""
+    """Return the box of w x h at a place; one larger than the image reaches beyond it by the same shares.
+
+    Parameters
+    ----------
+    at : Place
+        Its u and v decide x and y; its span is not read.
+    w, h : int
+        The box's width and height, in pixels.
+    width, height : int
+        The image's size, in pixels.
+    """
     return Box(_offset(at.u, width - w), _offset(at.v, height - h), w, h)
 
 

@@ -98,7 +98,31 @@ class Condition(NamedTuple):
 def versions_of(
     families: Sequence[RecipeLevels], seed: int, copies: int, pool: Pool | None, bank: Items | None
 ) -> list[Condition]:
-    """Return every way in which each image is occluded."""
+    """Return every way in which each image is occluded.
+
+    Parameters
+    ----------
+    families : sequence of RecipeLevels
+        The recipes, each with its levels.
+    seed : int
+        The base seed, 0 or more.
+    copies : int
+        Versions of each image and level.
+    pool : Pool or None
+        Training images that occluders are cut from; given only to a recipe with a kind that needs it.
+    bank : Items or None
+        Cut-outs; given only to a recipe with ``bank``. None for the drawn ones.
+
+    Returns
+    -------
+    list of Condition
+        By family, then level, then copy; `OccludedImage.version` is a position in it.
+
+    Raises
+    ------
+    UsageError
+        If a level is named twice, a recipe needs a pool and there is none, or the bank has no item of its classes.
+    """
     versions = []
     for family in families:
         pairs: list[tuple[str, float | None]] = [*zip(family.level_names(), family.levels, strict=True)]
@@ -203,7 +227,19 @@ def _visible(mask: Pixels, person: Pixels | None) -> int | None:
 
 
 def check_files(folder: Path, made: Sequence[OccludedImage], names: Sequence[str], extension: str) -> bool:
-    """Return whether the images of a finished shard are there to the byte, and their masks to the pixel."""
+    """Return whether the images of a finished shard are there to the byte, and their masks to the pixel.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder with ``images/`` and ``masks/``.
+    made : sequence of OccludedImage
+        The occluded images, with the digests that are expected.
+    names : sequence of str
+        The path of each, below ``images/`` and ``masks/``, without extension; as many as `made`.
+    extension : str
+        Of the images: ``.png`` or ``.jpg``. Masks are always PNG.
+    """
     try:
         for one, name in zip(made, names, strict=True):
             if hashlib.sha256((folder / "images" / f"{name}{extension}").read_bytes()).hexdigest() != one.sha256:

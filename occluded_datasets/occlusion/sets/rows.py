@@ -27,7 +27,28 @@ def simulated_table(
     versions: Sequence[Condition],
     output: ImageOutput,
 ) -> dict[str, list[str]]:
-    """Return the cells of a simulated manifest: the occluded images, then the clean ones it refers to."""
+    """Return the cells of a simulated manifest: the occluded images and the clean ones it refers to.
+
+    Parameters
+    ----------
+    source : Manifest
+        The set that was occluded.
+    occluded : pandas.DataFrame
+        Its rows that were to be occluded.
+    clean : pandas.DataFrame
+        Its rows that the simulated set refers to.
+    made : sequence of OccludedImage
+        What was made; `clean` of each is a position in `occluded`, and `version` one in `versions`.
+    versions : sequence of Condition
+        The ways in which images are occluded.
+    output : ImageOutput
+        The format of the images.
+
+    Returns
+    -------
+    dict of str to list of str
+        Cells by column (`NAMES`, in this order); rows are sorted by image_id.
+    """
     base = plain_cells(occluded)
     rows = [
         simulated_cells({name: base[name][one.clean] for name in base}, one, versions[one.version], output)
@@ -60,7 +81,24 @@ def _referred(row: dict[str, str], dataset: str) -> dict[str, str]:
 def simulated_cells(
     row: Mapping[str, str], made: OccludedImage, version: Condition, output: ImageOutput
 ) -> dict[str, str]:
-    """Return the row of an occluded image."""
+    """Return the row of an occluded image.
+
+    Parameters
+    ----------
+    row : mapping of str to str
+        The row of its source image, as cells.
+    made : OccludedImage
+        What was made of it.
+    version : Condition
+        The way in which it is occluded.
+    output : ImageOutput
+        The format of the images.
+
+    Returns
+    -------
+    dict of str to str
+        Cells by column. Fractions have six decimals; boxes are ``x:y:w:h`` in pixels from the top left.
+    """
     name = name_of(row["image_id"], version)
     return {
         **row,
@@ -114,7 +152,24 @@ def six(ppm: int) -> str:
 def simulated_header_fields(
     source: Manifest, recipe: Mapping[str, Any], skipped: Mapping[str, int], name: str
 ) -> dict[str, Any]:
-    """Return what a header says beyond what is counted from its table."""
+    """Return what a header says beyond what is counted from its table.
+
+    Parameters
+    ----------
+    source : Manifest
+        The set that was occluded. Its terms, agreement and lineage are passed on.
+    recipe : mapping
+        Every parameter that decides a pixel: `plan_dict` of ``simulate`` and what identifies the source.
+    skipped : mapping of str to int
+        How many rows of the source were skipped, by the reason.
+    name : str
+        What the variant is called, after the source's dataset and ``/``.
+
+    Returns
+    -------
+    dict
+        JSON-ready fields of the header.
+    """
     header = source.header
     relation = "its pictures, occluded by a program"
     return {

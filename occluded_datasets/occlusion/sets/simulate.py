@@ -193,8 +193,42 @@ def write_set(
 
     Parameters
     ----------
+    source : Manifest
+        The set whose images are occluded.
+    out : Path
+        A new folder, or one that an earlier run of the same call began or finished; not inside the source.
+    families : sequence of RecipeLevels
+        The recipes, each with its levels.
+    selection : Selection
+        The rows to occlude and the rows to refer to.
+    sources : SetOccluders
+        Where occluders and masks come from; without a pool, occluders are cut from the source.
+    what : SetOptions
+        Seed, copies, format and quality, and whether to write rows alone.
     name : str
         What the variant is called; by default the recipe.
+    replace : bool
+        Put this set in the place of another simulated one.
+    workers : int, optional
+        Threads; by default the cores this process may use.
+    executor : concurrent.futures.Executor, optional
+        Does the work instead of threads of our own.
+    progress : callable, optional
+        Called with (source images done, source images in all).
+
+    Returns
+    -------
+    Simulated
+        What was written, or found written.
+
+    Raises
+    ------
+    UsageError
+        If an option is impossible, or the folder holds something else.
+    InputError
+        If a source image or its mask is gone or changed, or a mask does not fit its image.
+    StorageError
+        If the disk refuses, or a written file vanished; the same call goes on from there.
     """
     if what.format not in FORMATS or not 1 <= what.quality <= 100 or not 1 <= what.copies <= MOST_COPIES:
         raise UsageError(
@@ -259,7 +293,24 @@ def _require_outside(out: Path, source: Manifest) -> None:
 def plan_dict(
     families: Sequence[RecipeLevels], what: SetOptions, pool: Pool | None, versions: Sequence[Condition]
 ) -> dict[str, Any]:
-    """Return every parameter that decides a pixel, as the header keeps it."""
+    """Return every parameter that decides a pixel, as the header keeps it.
+
+    Parameters
+    ----------
+    families : sequence of RecipeLevels
+        The recipes, each with its levels.
+    what : SetOptions
+        Seed, copies, format and quality, and whether rows are written alone.
+    pool : Pool or None
+        Training images that occluders are cut from; it is kept as its dataset and hash.
+    versions : sequence of Condition
+        What `versions_of` made of the families; the bank, kept as its hash, is that of their simulators.
+
+    Returns
+    -------
+    dict
+        JSON-ready.
+    """
     bank = next((one.simulator.bank for one in versions if one.simulator.bank is not None), None)
     return {
         "families": [family.to_dict() for family in families],
@@ -274,7 +325,29 @@ def plan_dict(
 
 
 def clean_rows(source: Manifest, rows: pd.DataFrame, masks: Path | None) -> list[SourceImage]:
-    """Return the images to occlude, where they are and whose they are."""
+    """Return the images to occlude, where they are and whose they are.
+
+    Parameters
+    ----------
+    source : Manifest
+        Its roots say where its images are on this machine.
+    rows : pandas.DataFrame
+        The rows to occlude.
+    masks : Path or None
+        A folder with the mask of each image, as `mask_of` finds it; None for no masks.
+
+    Returns
+    -------
+    list of SourceImage
+        One a row, in order. No image is read; the sha256 of each mask is computed.
+
+    Raises
+    ------
+    UsageError
+        If the mask of an image is missing, or a root is not known on this machine.
+    UnsafeNameError
+        If a name or path could leave its root.
+    """
     names = ("image_id", "pid", "root", "path", "sha256", "pixel_sha256")
     found = []
     roots: dict[str, Path] = {}

@@ -169,7 +169,17 @@ class Staging:
         return made if whole else None
 
     def remember(self, number: int, made: Sequence[OccludedImage], names: Sequence[str]) -> None:
-        """Write down that a shard is done; its images, by these names, are there."""
+        """Write down that a shard is done, so that a later run need not make it again.
+
+        Parameters
+        ----------
+        number : int
+            The shard's number, from 0.
+        made : sequence of OccludedImage
+            What was made of it, in order; its images and masks are written already, but for a set of rows alone.
+        names : sequence of str
+            The path of each image, below its folder, without extension.
+        """
         rows = {"made": made, "names": names}
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
         kept = json.dumps({"rows": rows, "sha256": digest})
@@ -187,11 +197,22 @@ class Staging:
                     )
 
     def publish(self, text: str, header: dict[str, Any], places: Mapping[str, str]) -> None:
-        """Make the set the published one; its header comes last."""
+        """Make the set the published one; its header comes last.
+
+        Parameters
+        ----------
+        text : str
+            The table, as canonical CSV.
+        header : dict
+            The manifest's header.
+        places : mapping of str to str
+            Where each root is on this machine, by its name; written to ``.places.json``, not to the manifest.
+        """
         write_atomic(self.folder / "manifest.csv", text.encode())
         write_atomic(self.folder / PLACES, json.dumps(places).encode())
         write_atomic(self.folder / "manifest.json", header_bytes(header))
         staged = [part for part in PARTS if (self.folder / part).exists()]
+        # From here on a killed run needs no image made again: `opened` moves what ``ready`` names.
         write_atomic(self.folder / "ready", json.dumps(staged).encode())
         self._move()
 

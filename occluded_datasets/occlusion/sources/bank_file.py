@@ -85,7 +85,23 @@ def entry_of(
     source: str = "",
     pid: int | None = None,
 ) -> BankEntry:
-    """Return the entry of an item with this first level, shape (H, W, 4), premultiplied."""
+    """Return the entry of an item.
+
+    Parameters
+    ----------
+    name, kind : str
+        The item's id, and its class.
+    base : numpy.ndarray
+        Its first level, premultiplied RGBA, shape (H, W, 4), dtype uint8.
+    offset : int
+        Where its first level starts in ``bank.bin``, in bytes.
+    sha256 : str
+        Of the file it was cut from; empty where it was drawn.
+    licence, source : str
+        As whoever builds the bank states them; source ``drawn`` is what this package draws.
+    pid : int, optional
+        The identity, for cut-outs of persons.
+    """
     height, width = base.shape[:2]
     coverage = int((base[..., 3] >= SOLID).sum())
     return BankEntry(name, kind, width, height, coverage, offset, sha256, pixel_digest(base), licence, source, pid)

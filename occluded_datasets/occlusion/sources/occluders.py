@@ -182,7 +182,23 @@ def _person(source: PoolImage) -> Cut:
 
 
 def cut(name: str, kind: str, pixels: Pixels, alpha: Pixels) -> Cut:
-    """Return the cut-out of an image, shape (H, W, 3), where `alpha`, shape (H, W), shows it; margins are cut off."""
+    """Return the cut-out of an image where `alpha` shows it; margins are cut off.
+
+    Parameters
+    ----------
+    name, kind : str
+        The cut-out's id, and its class.
+    pixels : numpy.ndarray
+        The image, shape (H, W, 3), dtype uint8, RGB.
+    alpha : numpy.ndarray
+        Shape (H, W), dtype uint8: 0 where the image is not seen, 255 where it is solid. It must not be 0 everywhere.
+
+    Returns
+    -------
+    Cut
+        Its levels are premultiplied RGBA, shape (h, w, 4), dtype uint8, read-only; each has half the size of the one
+        before, rounded up.
+    """
     rows, columns = (np.flatnonzero((alpha > 0).any(axis=axis)) for axis in (1, 0))
     rgba = np.dstack([pixels, alpha])[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     levels = [premultiplied(rgba)]

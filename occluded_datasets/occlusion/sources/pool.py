@@ -108,7 +108,15 @@ class Pool:
         return cls(manifest.dataset, order)
 
     def pick(self, person: int, picture: int, pid: int | None) -> PoolImage:
-        """Return an image of an identity other than `pid`, from two words: who, and which of theirs."""
+        """Return an image of an identity other than `pid`, from two words.
+
+        Parameters
+        ----------
+        person, picture : int
+            Words of 64 bits: they decide the identity, and the image of that identity.
+        pid : int or None
+            The identity that is occluded, which is never taken; None where it is not known.
+        """
         count = len(self.pids)
         own = self._place(pid)
         at = below(person, count - (own is not None))
@@ -147,12 +155,25 @@ def mask_of(masks: Path, path: str) -> Path:
 
 
 def mask_at(image_id: str, file: str, pixels: npt.NDArray[np.uint8], sha256: str) -> npt.NDArray[np.uint8]:
-    """Return the mask of an image's person, shape (H, W) as `pixels`, 128 or more where it is.
+    """Return the mask of an image's person, shape (H, W), dtype uint8, 128 or more where it is.
+
+    Parameters
+    ----------
+    image_id : str
+        What errors call the image.
+    file : str
+        The path of the mask. Of a mask in colour, each pixel is the greatest of its channels.
+    pixels : numpy.ndarray
+        The image, shape (H, W, 3): the mask must have its height and width.
+    sha256 : str
+        The digest that the mask's file must have.
 
     Raises
     ------
     InputError
-        If it has another size, shows nobody, or is not the file that it was.
+        If it has another size, shows no person, or is not the file that it was.
+    ImageError
+        If it cannot be decoded to its end.
     """
     mask: npt.NDArray[np.uint8] = pixels_of(f"{image_id}, its mask", file, sha256).max(axis=2)
     why = ""
@@ -175,5 +196,27 @@ def pixels_of(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
 
 @lru_cache(maxsize=KEPT)
 def remembered(image_id: str, file: str, sha256: str) -> npt.NDArray[np.uint8]:
-    """Return what `pixels_of` does, the last ones from memory."""
+    """Return an image's pixels as `pixels_of` does, the last `KEPT` ones from memory.
+
+    Parameters
+    ----------
+    image_id : str
+        What errors call the image.
+    file : str
+        Its path.
+    sha256 : str
+        The digest that the file must have. It is checked when the file is read, not again when memory answers.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (H, W, 3), dtype uint8, RGB, read-only: all callers share it.
+
+    Raises
+    ------
+    InputError
+        If the file is gone or changed.
+    ImageError
+        If it cannot be decoded to its end.
+    """
     return pixels_of(image_id, file, sha256)

@@ -83,10 +83,32 @@ def transform(
     bank: Items | None = None,
     capacity: int = PICTURES,
 ) -> Transform:
-    """Return a transform ``t(image=, mask=, keypoints=, person=)``; parameters are those of `EpochTransform`.
+    """Return a transform, called as ``t(image=, mask=, keypoints=, person=)``.
 
     It needs no PyTorch. Its versions are keyed by the image's pixels, the epoch (``set_epoch``) and how often the
     image was met within it, across worker processes.
+
+    Parameters
+    ----------
+    recipe : str, path, mapping or Recipe
+        A preset's name, or what `Recipe.of` takes.
+    seed : int
+        The base seed, 0 or more.
+    p : float or callable, optional
+        Replaces the recipe's probability, 0 to 1; a function is given the epoch, and must return the same each time.
+    pool : Pool, optional
+        Training images that ``person``, ``other-background`` and ``strip`` are cut from. An image that is in the pool
+        itself is known by its pixels, and its identity never occludes it.
+    bank : Bank, optional
+        Cut-outs for ``bank``; by default the drawn ones.
+    capacity : int
+        How many different images there is room for in an epoch; one more is an error. It decides the size of the
+        shared memory.
+
+    Raises
+    ------
+    UsageError
+        If the recipe needs a pool and there is none, or a parameter is impossible.
 
     Examples
     --------
