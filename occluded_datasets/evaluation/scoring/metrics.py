@@ -45,7 +45,7 @@ class Measure(Protocol):
         Parameters
         ----------
         rows : numpy.ndarray
-            Features of N images, one vector (N, D) or P part vectors (N, P, D), of any float type.
+            Features of N images, one vector (N, D) or P part vectors (N, P, D), float or integer.
         visibility : numpy.ndarray or None
             How visible each part is, (N, P); only the measure of parts reads it.
         probe : bool
