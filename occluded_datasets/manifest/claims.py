@@ -22,7 +22,7 @@ SIMULATED = "simulated; its source: "
 
 
 def verdict(dataset: str, variant: str, frame: pd.DataFrame, header: Mapping[str, Any], fingerprint: str) -> str:
-    """Return ``complete``, ``subset``, ``superset`` or ``different``.
+    """Return what the rows are, against the declared ones: ``complete``, ``subset``, ``superset`` or ``different``.
 
     Each row's labels must be some that the catalog reads from its image_id, and the rows must be the declared ones.
     A header can say less of them than that (a name list may have named more), never more. Of a set that the catalog
@@ -106,7 +106,7 @@ def is_twin(dataset: str, variant: str, header: Mapping[str, Any], fingerprint: 
     Parameters
     ----------
     dataset, variant : str
-        Id of the set and name of its variant; an empty name means every variant.
+        Id of the set and name of its variant; an empty variant means every one of the set.
     header : mapping
         What ``manifest.json`` says; only `twin` is read.
     fingerprint : str
@@ -136,7 +136,7 @@ def withdrawn(dataset: str, frame: pd.DataFrame, header: Mapping[str, Any]) -> b
     dataset : str
         Id of the set.
     frame : pandas.DataFrame
-        The rows; only `root`, the set that a row's image is of, is read.
+        The rows; only `root` is read. A root that is named as a set of the catalog counts as that set.
     header : mapping
         What ``manifest.json`` says; `lineage` and `withdrawn_parent` are read.
     """

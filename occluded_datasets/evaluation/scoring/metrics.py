@@ -47,7 +47,7 @@ class Measure(Protocol):
         rows : numpy.ndarray
             Features of N images, one vector (N, D) or P part vectors (N, P, D), float or integer.
         visibility : numpy.ndarray or None
-            How visible each part is, (N, P); only the measure of parts reads it.
+            How visible each part is, a fraction 0..1, (N, P); only the measure of parts reads it.
         probe : bool
             Whether the images are probes. A probe's operand holds the scale too, so that a product is in steps.
 
@@ -196,7 +196,7 @@ class VisiblePartsMean:
         rows : numpy.ndarray
             Features of P parts, (N, P, D).
         visibility : numpy.ndarray or None
-            Weight of each part, (N, P); None weighs every part 1.
+            Weight of each part, a fraction 0..1, (N, P); None weighs every part 1.
         probe : bool
             Whether the operand, (N, P * D), is multiplied by `STEPS`.
         """
