@@ -250,7 +250,7 @@ def payload(picture: ImageRef, pixel_sha256: str, size: tuple[int, int] | None) 
     pixel_sha256 : str
         The digest that its decoded pixels must have, in hex.
     size : tuple of int or None
-        Height and width of the pixels to store; None stores the file as it is.
+        Height and width of the pixels to store; None stores the file unchanged.
 
     Returns
     -------

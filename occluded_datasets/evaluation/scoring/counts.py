@@ -71,7 +71,7 @@ def count(source: Similarities, plan: MatchPlan, block: int | None = None, threa
     plan : MatchPlan
         True matches and removed pairs.
     block : int, optional
-        Gallery images a tile; by default the source's own step.
+        Gallery images in a tile; by default the source's own step.
     threads : int, optional
         Threads that count; by default the cores that this process may use.
 

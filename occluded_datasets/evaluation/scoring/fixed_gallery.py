@@ -61,7 +61,7 @@ def score_whole(
     camera : numpy.ndarray, optional
         Camera of each gallery image, (gallery,), int, ascending: also score by the camera of the match.
     block : int or None
-        Gallery images a tile; None for the source's own step. It changes no score.
+        Gallery images in a tile; None for the source's own step. It changes no score.
     threads : int or None
         Threads that count; None for the cores that this process may use. It changes no score.
 

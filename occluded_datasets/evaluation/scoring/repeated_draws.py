@@ -157,7 +157,7 @@ def score_sets(
     Parameters
     ----------
     probe, gallery : FeatureRows
-        Features of all probe and all gallery images, one vector an image, (N, D).
+        Features of all probe and all gallery images, one vector for each image, (N, D).
     draws : pandas.DataFrame
         `Split.draws`; both roles are in every draw.
     place : mapping
