@@ -20,7 +20,28 @@ if TYPE_CHECKING:
 def audit(
     done: Split, manifest: Manifest, intake: Intake, relations: Relations, outcome: Outcome, answered: Array
 ) -> dict[str, Any]:
-    """Return the record's `audit`; docs/reference/scores.md says what each number counts."""
+    """Return the record's `audit`; docs/reference/scores.md says what each number counts.
+
+    Parameters
+    ----------
+    done : Split
+        The rows of the protocol, and its rules.
+    manifest : Manifest
+        The manifest that was split; its rows that the junk rule names are counted.
+    intake : Intake
+        The features or the matrix as the protocol uses them.
+    relations : Relations
+        True matches and removed pairs of these probes and gallery images.
+    outcome : Outcome
+        The scores before they are averaged.
+    answered : numpy.ndarray
+        Positions of the decisions that had a true match left, (answered,), int. Only their number is read.
+
+    Returns
+    -------
+    dict
+        Counts, int, by the name of their field.
+    """
     junk = np.zeros(len(manifest), bool)
     for column, values in done.protocol.rules["junk"].items():
         junk |= manifest.frame[column].isin(values).to_numpy()

@@ -113,13 +113,33 @@ def parse_tree(
 def filter_names(
     names: Iterable[str], dataset: Dataset, extension: str, ignore: Sequence[str]
 ) -> tuple[list[str], Counter[str]]:
-    """Return (names to read, how many of each kind were left aside)."""
+    """Return the names to read, and how many names were skipped for each reason.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Every file below the raw folder, POSIX, relative to it.
+    dataset : Dataset
+        Its ignored folders and its name lists are skipped.
+    extension : str
+        Lower case, such as ``.jpg``: images of other extensions are skipped. The empty text keeps all.
+    ignore : sequence of str
+        Shell patterns of names to skip. Case counts; a pattern is of the whole name, and ``*`` includes ``/``.
+
+    Returns
+    -------
+    list of str
+        The names to read, in the order given.
+    collections.Counter
+        How many names were skipped, by reason.
+    """
     kept: list[str] = []
     skipped: Counter[str] = Counter()
     ignored = {same_folder(folder) for folder in dataset.ignored}
     lists = {name.lower() for name, _ in dataset.lists}
     for name in names:
         basename = name.rsplit("/", 1)[-1]
+        # A name is counted once, for the first reason that holds.
         if is_clutter(name):
             skipped["system files"] += 1
         elif ignore and any(fnmatch.fnmatchcase(name, pattern) for pattern in ignore):
@@ -181,7 +201,25 @@ class FolderMatcher:
 
 
 def row_of(dataset: Dataset, name: str, place: _Place, match: re.Match[str]) -> Row:
-    """Return the row of an image read so, or raise `LayoutError` if its folder says another identity."""
+    """Return the row of an image whose name was read.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The set that `place` is a part of.
+    name : str
+        The image's name, POSIX, relative to the raw folder.
+    place : _Place
+        The reading of its folder: the part and the form, as `FolderMatcher.match` returns it.
+    match : re.Match
+        The match of the form's pattern with the name's stem; its groups are `pid`, `camid` where there is one, and
+        ``x_*`` for extra columns.
+
+    Raises
+    ------
+    LayoutError
+        If the name says one identity and its folder another.
+    """
     part, groups = place.part, match.groupdict()
     pid = int(groups["pid"])
     if place.pid and int(place.pid) != pid:

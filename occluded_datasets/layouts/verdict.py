@@ -13,8 +13,19 @@ from .parse import Row
 
 
 def missing_from_list(listed: Sequence[str], part: Part, rows: Iterable[Row]) -> list[str]:
-    """Return those names of a published list for `part` that no row stands for, in list order."""
+    """Return the names of a published list for `part` that have no row, in list order.
+
+    Parameters
+    ----------
+    listed : sequence of str
+        Published names. Only the last component counts, without its extension.
+    part : Part
+        The part that the list makes; rows of other parts are not looked at.
+    rows : iterable of Row
+        What was found. A name has a row if the row's file name or its image_id has the same stem.
+    """
     own = [row for row in rows if f"/{part.folder}/" in row.image_id]
+    # Both: a known renaming of a set has file names that differ from its image_ids.
     stems = {stem_of(name.rsplit("/", 1)[-1]) for row in own for name in (row.name, row.image_id)}
     return [name for name in listed if stem_of(name.rsplit("/", 1)[-1]) not in stems]
 
@@ -88,7 +99,25 @@ def compare_with_declared(
 def judge_copy(
     rows: Iterable[Row], dataset: Dataset, variant: Variant, lists: Mapping[str, str] | None = None
 ) -> Verdict:
-    """Return the verdict by published names, declared counts and the texts of the name lists found in the tree."""
+    """Return the verdict by published names, declared counts and the texts of the name lists found in the tree.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        What was found; all rows are of parts of `variant`.
+    dataset : Dataset
+        The set, with its name lists.
+    variant : Variant
+        The parts, counts and published files to judge by.
+    lists : mapping of str to str, optional
+        The text of each name list that the tree holds, by the list's name. Lists that are not in it are not judged by.
+
+    Returns
+    -------
+    Verdict
+        As `compare_with_declared` returns. If a name of a list has no row, the kind is ``subset``, and `missing` holds
+        the missing names of the first such list.
+    """
     rows = list(rows)
     verdict = compare_with_declared(rows, dataset, variant, [file.name for file in published_files(variant.files)])
     for name, folder in dataset.lists:

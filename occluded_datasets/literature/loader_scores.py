@@ -34,6 +34,20 @@ def loader_similarities(
 ) -> FeatureSource | MatrixSource:
     """Return the similarities of these probe and gallery images: cosine of features, or a matrix as it is.
 
+    Parameters
+    ----------
+    given : FeatureFile or Matrix
+        Features, or a matrix of distances or similarities, of at least these images.
+    manifest : Manifest
+        The manifest whose images they are.
+    probe, gallery : sequence of str
+        The image_ids of P probes and of G gallery images; the result has them in this order.
+
+    Returns
+    -------
+    FeatureSource or MatrixSource
+        Similarities of P probes and G gallery images: larger is nearer.
+
     Raises
     ------
     FeatureError

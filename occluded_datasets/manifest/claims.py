@@ -22,11 +22,22 @@ SIMULATED = "simulated; its source: "
 
 
 def verdict(dataset: str, variant: str, frame: pd.DataFrame, header: Mapping[str, Any], fingerprint: str) -> str:
-    """Return ``complete``, ``subset``, ``superset`` or ``different``.
+    """Return what the rows are, against the declared ones: ``complete``, ``subset``, ``superset`` or ``different``.
 
     Each row's labels must be some that the catalog reads from its image_id, and the rows must be the declared ones.
     A header can say less of them than that (a name list may have named more), never more. Of a set that the catalog
     does not know, the header's word holds for the rows that it was written with.
+
+    Parameters
+    ----------
+    dataset, variant : str
+        Id of the set and name of its variant.
+    frame : pandas.DataFrame
+        The rows; `image_id`, `pid`, `camid`, `body`, `split` and `role` are read.
+    header : mapping
+        What ``manifest.json`` says; `verdict` and `fingerprint` are read.
+    fingerprint : str
+        Fingerprint of the rows, sha256 in hex.
     """
     said = str(header["verdict"])
     facts, chosen = catalogued(dataset, variant)
@@ -57,7 +68,26 @@ def _judged(facts: Dataset, variant: Variant, frame: pd.DataFrame) -> str:
 
 
 def reference(dataset: str, variant: str, header: Mapping[str, Any], fingerprint: str, *, twin: bool) -> str:
-    """Return how rows compare with the copy that the catalog was verified on; labels are part of a fingerprint."""
+    """Return how rows compare with the copy that the catalog was verified on; labels are part of a fingerprint.
+
+    Parameters
+    ----------
+    dataset : str
+        Id of the set, or ``simulated``: then the first parent in the header's lineage is compared.
+    variant : str
+        Name of the variant; the empty text compares with every variant of the set.
+    header : mapping
+        What ``manifest.json`` says; only `lineage` of a simulated set is read.
+    fingerprint : str
+        Fingerprint of the rows, sha256 in hex; of a simulated set, the parent's in the header is used.
+    twin : bool
+        Whether the images are drawn by a program.
+
+    Returns
+    -------
+    str
+        `DRAWN`, `SAME_PIXELS`, `OTHER_PIXELS` or `UNKNOWN`; after `SIMULATED` for a simulated set.
+    """
     if dataset == "simulated":
         link: Mapping[str, Any] = next(iter(header.get("lineage", ())), {})
         parent, found = str(link.get("parent")), str(link.get("fingerprint"))
@@ -71,7 +101,19 @@ def reference(dataset: str, variant: str, header: Mapping[str, Any], fingerprint
 
 
 def is_twin(dataset: str, variant: str, header: Mapping[str, Any], fingerprint: str, homes: Iterable[Path]) -> bool:
-    """Return whether images are drawn: the header says so, or the readme of a tree that rows refer to."""
+    """Return whether images are drawn: the header says so, or the readme of a tree that rows refer to.
+
+    Parameters
+    ----------
+    dataset, variant : str
+        Id of the set and name of its variant; an empty variant means every one of the set.
+    header : mapping
+        What ``manifest.json`` says; only `twin` is read.
+    fingerprint : str
+        Fingerprint of the rows, sha256 in hex. Rows with that of a verified copy are never drawn.
+    homes : iterable of Path
+        Folders of the manifest and of its sources; the tree is ``raw`` in each.
+    """
     if fingerprint in _verified(dataset, variant):
         return False
     return header.get("twin") is True or any(marked(home / "raw") for home in homes)
@@ -87,7 +129,17 @@ def marked(tree: Path) -> bool:
 
 
 def withdrawn(dataset: str, frame: pd.DataFrame, header: Mapping[str, Any]) -> bool:
-    """Return whether the set, one of its parents or one whose images its rows show was withdrawn."""
+    """Return whether the set, one of its parents or one whose images its rows show was withdrawn.
+
+    Parameters
+    ----------
+    dataset : str
+        Id of the set.
+    frame : pandas.DataFrame
+        The rows; only `root` is read. A root that is named as a set of the catalog counts as that set.
+    header : mapping
+        What ``manifest.json`` says; `lineage` and `withdrawn_parent` are read.
+    """
     parents = (str(link.get("parent")) for link in header.get("lineage", ()))
     known = {dataset, *parents, *frame["root"].unique()} & set(ids())
     return header.get("withdrawn_parent") is True or any(get(name).withdrawn_parent for name in known)

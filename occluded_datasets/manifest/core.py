@@ -215,7 +215,17 @@ def fingerprint(texts: table.ColumnText) -> str:
 
 
 def header_of(texts: table.ColumnText, text: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the header of a table: what is counted and digested from it, then `facts`."""
+    """Return the header of a table: what is counted and digested from it, then `facts`.
+
+    Parameters
+    ----------
+    texts : mapping of str to sequence of str
+        The cells of the table as text, by column.
+    text : str
+        The same table as one CSV text; `table_sha256` is the digest of its UTF-8 bytes.
+    facts : mapping
+        Further fields; one of the same name replaces a field of the table.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,

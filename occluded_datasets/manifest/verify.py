@@ -57,9 +57,22 @@ def verify(
 
     Parameters
     ----------
+    manifest : Manifest
+        The rows, and where their roots are on this machine.
     full : bool
         Read, decode and hash every file again. Without it sizes are compared, and modification times where the
         build left them (`STAT_FILE`); of masks, whether they are there.
+    executor : concurrent.futures.Executor, optional
+        What reads the files where `full` is true; by default a pool of threads.
+    workers : int, optional
+        Threads of that pool; by default the cores that this process may use.
+    progress : callable, optional
+        Called with (images done, images in all), for each root anew, where `full` is true; masks are not counted.
+
+    Raises
+    ------
+    UsageError
+        If a root is not known on this machine, or holds another copy than the one that the rows refer to.
 
     Examples
     --------

@@ -109,7 +109,17 @@ def store_plan(manifest: Manifest, size: tuple[int, int] | None, *, encoded: boo
 
 
 def store_header(plan: StorePlan, manifest: Manifest, index_sha256: str) -> dict[str, Any]:
-    """Return the header: the plan, what was made, and the terms that go with the images."""
+    """Return the header: the plan, what was made, and the terms that go with the images.
+
+    Parameters
+    ----------
+    plan : StorePlan
+        What the store holds.
+    manifest : Manifest
+        The manifest of its images; the fields `FACTS` of its header are copied where it has them.
+    index_sha256 : str
+        The sha256 of the bytes of ``index.npy``, in hex.
+    """
     own = {name: manifest.header[name] for name in FACTS if name in manifest.header}
     made = {"data": plan.data, "data_bytes": plan.bytes, "index_sha256": index_sha256, "redistributable": False}
     header = {**plan.facts, **made, **own}
@@ -140,7 +150,22 @@ def record_type(longest: int) -> np.dtype[Any]:
 
 
 def index_of(plan: StorePlan, manifest: Manifest, stored: list[str]) -> npt.NDArray[Any]:
-    """Return one record a row; `stored` are the sha256 of the bytes that stand in the data file."""
+    """Return one index record for each row of a manifest, in its order.
+
+    Parameters
+    ----------
+    plan : StorePlan
+        Where each image begins in the data file, and its bytes.
+    manifest : Manifest
+        The rows, N of them.
+    stored : list of str
+        The sha256 of each image's bytes in the data file, in hex, (N,), in the order of rows.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,), of the type that `record_type` returns; `camid` is `NO_CAMERA` where a row has none.
+    """
     frame = manifest.frame
     names = [name.encode() for name in frame["image_id"]]
     records = np.zeros(len(names), record_type(max(map(len, names))))

@@ -241,7 +241,29 @@ def pack_shard(shard: Shard) -> tuple[list[str], int]:
 
 
 def payload(picture: ImageRef, pixel_sha256: str, size: tuple[int, int] | None) -> bytes | memoryview:
-    """Return what stands in a store for an image, its pixels proven: the file, or the pixels at `size`."""
+    """Return the bytes that a store holds for an image, after its pixels were checked.
+
+    Parameters
+    ----------
+    picture : ImageRef
+        Where the image's file is, and the sha256 of its bytes.
+    pixel_sha256 : str
+        The digest that its decoded pixels must have, in hex.
+    size : tuple of int or None
+        Height and width of the pixels to store; None stores the file unchanged.
+
+    Returns
+    -------
+    bytes or memoryview
+        The file; or the pixels at `size`, uint8, height * width * 3 bytes.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or its bytes or pixels have another digest.
+    ImageError
+        If it cannot be decoded.
+    """
     data = read_bytes(picture)
     pixels = decode(data, picture.image_id)
     found = pixel_digest(pixels)

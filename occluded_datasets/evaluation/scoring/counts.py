@@ -64,6 +64,17 @@ def count(source: Similarities, plan: MatchPlan, block: int | None = None, threa
     Similarities are made block by block and never kept; a block's rows are sorted by value and each match is found in
     them by bisection. Neither `block` (gallery images a tile) nor `threads` can change a count.
 
+    Parameters
+    ----------
+    source : Similarities
+        Similarities of the probes and gallery images that `plan` numbers.
+    plan : MatchPlan
+        True matches and removed pairs.
+    block : int, optional
+        Gallery images in a tile; by default the source's own step.
+    threads : int, optional
+        Threads that count; by default the cores that this process may use.
+
     Examples
     --------
     >>> from .similarity import MatrixSource
@@ -75,6 +86,7 @@ def count(source: Similarities, plan: MatchPlan, block: int | None = None, threa
     """
     step, threads = block or source.step(), threads or cores()
     tile = lru_cache(maxsize=1)(source.tile)  # a gallery of one tile is prepared once
+    # All of them first: a match of one tile is also compared with the images of every other tile.
     wanted = _wanted(source, plan, step, tile)
     counts = np.zeros((4, len(plan.column)), np.int64)
     with ThreadPoolExecutor(threads) as pool:
@@ -83,6 +95,7 @@ def count(source: Similarities, plan: MatchPlan, block: int | None = None, threa
             stretch = _Stretch(source, plan, wanted, counts, first, stop, tile(first, stop))
             probes = max(1, stretch.cells // (stretch.stop - first))
             starts = range(0, source.probes, probes)
+            # No lock: each block of probes adds to the counts of its own matches alone, and tiles follow one another.
             run = map if threads == 1 else pool.map
             for _ in run(stretch.work, starts, [min(start + probes, source.probes) for start in starts]):
                 pass
@@ -131,11 +144,14 @@ class _Stretch:
         a, b = np.searchsorted(plan.hidden_probe, (start, stop))
         column = plan.hidden_column[a:b] - self.first
         here = (column >= 0) & (column < self.stop - self.first)
+        # Below every similarity, a removed image is neither nearer than a match nor equally near.
         values[plan.hidden_probe[a:b][here] - start, column[here]] = lowest(values.dtype)
+        # Cameras first: they are stretches of columns, and sorting the whole row mixes the columns.
         for left, right, cuts in self.cameras:
             values[:, left:right].sort(axis=1)
             self._find(values[:, left:right], cuts[0, start:stop], cuts[1, start:stop], 2)
         values.sort(axis=1)
+        # All matches of the probe, also those in other tiles: their counts add up over the tiles.
         self._find(values, plan.pointer[start:stop], plan.pointer[start + 1 : stop + 1], 0)
 
     def _find(self, values: Array, begins: Array, ends: Array, row: int) -> None:
@@ -146,6 +162,8 @@ class _Stretch:
             if begin == end:
                 continue
             own = self.wanted[begin:end]
+            # Ascending, and larger is nearer: what follows the last value equal to a match is nearer than it. A match
+            # counts itself as equal because `pairs` and `block` give the very same value.
             right = line.searchsorted(own, "right")
             nearer[begin:end] += width - right
             equal[begin:end] += right - line.searchsorted(own, "left")
@@ -155,6 +173,7 @@ def _cuts(plan: MatchPlan, begin: int, end: int) -> Array:
     """Return by probe where, among its matches, those in a stretch of the gallery begin and end, (2, probes)."""
     inside = np.concatenate([[0], np.cumsum((plan.column >= begin) & (plan.column < end))])
     before = np.concatenate([[0], np.cumsum(plan.column < begin)])
+    # A probe's matches are in ascending order of column: those of one stretch follow one another.
     low = plan.pointer[:-1] + before[plan.pointer[1:]] - before[plan.pointer[:-1]]
     return np.stack([low, low + inside[plan.pointer[1:]] - inside[plan.pointer[:-1]]])
 

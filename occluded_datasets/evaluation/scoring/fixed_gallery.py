@@ -59,7 +59,16 @@ def score_whole(
     relations : Relations
         True matches and removed pairs.
     camera : numpy.ndarray, optional
-        (gallery,), ascending: also score by the camera of the match.
+        Camera of each gallery image, (gallery,), int, ascending: also score by the camera of the match.
+    block : int or None
+        Gallery images in a tile; None for the source's own step. It changes no score.
+    threads : int or None
+        Threads that count; None for the cores that this process may use. It changes no score.
+
+    Returns
+    -------
+    Outcome
+        One entry for each probe that has a true match left, in the order of probes; of one draw.
     """
     edges: tuple[int, ...] = ()
     if camera is not None:

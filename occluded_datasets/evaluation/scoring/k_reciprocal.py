@@ -87,6 +87,7 @@ def k_reciprocal(
     if not result.size:
         return result
     near = _nearest(vectors, min(max(k1 + 1, k2), count), block, result)
+    # round() takes a half to the even number, as np.around does in the authors' code: k1 = 5 gives 2.
     sets = _expanded(near.listed, min(k1 + 1, count), min(round(k1 / 2) + 1, count))
     encoded = _averaged(_encoded(sets, near, vectors), near.listed[:, :k2])
     result *= np.float32(lambda_value) / near.furthest[:split, None].astype(np.float32)
@@ -178,15 +179,16 @@ def _nearest(vectors: Floats, keep: int, block: int, result: npt.NDArray[np.floa
             tile += squares[columns]
             np.maximum(np.round(tile, DECIMALS, out=tile), 0, out=tile)
             upto, since = min(rows.stop, split), max(second, split)
+            # Probes come first in the list, so every pair of probe and gallery is on or above the diagonal of tiles.
             if first < upto and since < columns.stop:
                 result[first:upto, since - split : columns.stop - split] = tile[: upto - first, since - second :]
             if first == second:
-                np.fill_diagonal(tile, -1)
+                np.fill_diagonal(tile, -1)  # before any equal vector: each is its own first neighbour
             _offer(near, first, second, tile, 1)
             if first != second:
                 _offer(near, second, first, tile, 0)
     near.distance[:, 0] = 0  # of each to itself, -1 until here
-    near.furthest[near.furthest == 0] = 1
+    near.furthest[near.furthest == 0] = 1  # all vectors are equal: 0 / 1, not 0 / 0
     return near
 
 
@@ -202,7 +204,8 @@ def _offer(near: _Near, first: int, other: int, tile: Floats, axis: int) -> None
     near.furthest[mine] = np.maximum(near.furthest[mine], tile.max(axis=axis))
     limit = near.distance[mine, -1]
     if other == 0 and others > keep:
-        # Nothing is held yet: what is beyond the last that can be kept need not be sorted.
+        # Nothing is held yet: what is beyond the last that can be kept need not be sorted. The limit is the next larger
+        # number, so that `<` lets through all that are as far as the last; their positions decide which are kept.
         limit = np.nextafter(np.partition(tile, keep - 1, axis=axis).take(keep - 1, axis=axis), np.inf)
     found = np.nonzero(tile < (limit[:, None] if axis else limit))
     row, column = found if axis else found[::-1]
@@ -272,6 +275,7 @@ def _expanded(index: Ints, keep: int, half: int) -> Ints:
         owner, at = _gather(start, candidate)
         keys = row[owner] * count + small[at] % count
         hits = np.bincount(owner, _held(keys, full), len(row))
+        # More than two thirds, in whole numbers: a rounded 2 / 3 could decide a border case otherwise.
         accepted = 3 * hits > 2 * (start[candidate + 1] - start[candidate])
         parts.append(keys[accepted[owner]])
     return np.unique(np.concatenate(parts))
@@ -288,12 +292,14 @@ def _encoded(keys: Ints, near: _Near, vectors: Floats) -> _Sparse:
     place = order[np.minimum(np.searchsorted(listed, keys, sorter=order), len(listed) - 1)]
     distance = near.distance.ravel()[place]
     unlisted = np.flatnonzero(listed[place] != keys)
+    # R*(i) may hold vectors that are not among the nearest of i that were kept: their distances are computed here.
     for part in _chunks(len(unlisted), vectors.shape[1]):
         pairs = unlisted[part]
         apart = vectors[row[pairs]] - vectors[column[pairs]]
         distance[pairs] = np.round(_squares(apart), DECIMALS)
     value = np.exp(-distance / near.furthest[row])
     start = _starts(keys, count)
+    # reduceat is wrong for an empty row; there is none, as each i is in R*(i).
     value /= np.add.reduceat(value, start[:-1])[row]
     return _Sparse(start, column, value)
 
@@ -322,6 +328,7 @@ def _add_jaccard(result: npt.NDArray[np.float32], encoded: _Sparse, share: float
     split, others = result.shape
     row = encoded.row()
     mine = np.flatnonzero(row >= split)
+    # Only a column in which both rows hold a value adds to the sum of minima: go through the gallery by column.
     by_column = mine[np.argsort(encoded.column[mine], kind="stable")]
     start = np.searchsorted(encoded.column[by_column], np.arange(len(encoded.start)))
     for part in _chunks(split, 4 * others):
@@ -330,5 +337,6 @@ def _add_jaccard(result: npt.NDArray[np.float32], encoded: _Sparse, share: float
         pair = (row[entries][owner] - part.start) * others + row[by_column[at]] - split
         least = np.minimum(encoded.value[entries][owner], encoded.value[by_column[at]])
         size = (part.stop - part.start) * others
+        # s is cut to 1, which rounding can exceed. Each row sums to 1, so the maxima sum to 2 - s.
         common = np.minimum(np.bincount(pair, least, size).reshape(-1, others), 1)
         result[part] += share * (1 - common / (2 - common))

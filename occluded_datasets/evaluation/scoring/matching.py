@@ -37,6 +37,18 @@ def relate(probe: Labels, gallery: Labels, camera_rule: bool, group_rule: bool) 
     The camera rule removes the gallery images of the probe's identity and camera, the group rule those cut from the
     same photo; a pair that both remove is counted for the camera rule.
 
+    Parameters
+    ----------
+    probe, gallery : Labels
+        Labels of the probes and of the gallery images, in the order of their positions.
+    camera_rule, group_rule : bool
+        Whether that rule removes pairs. A camera or a group of -1 (unknown) removes nothing.
+
+    Returns
+    -------
+    Relations
+        True matches are the pairs of one identity that no rule removes.
+
     Examples
     --------
     >>> probe = Labels(np.array([7]), np.array([1]), np.array([-1]))

@@ -40,11 +40,35 @@ class Measure(Protocol):
         ...
 
     def side(self, rows: Array, visibility: Array | None, probe: bool) -> Side:
-        """Return prepared rows of (N, D) or (N, P, D)."""
+        """Return rows, prepared for `product` and `exactly`.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Features of N images, one vector (N, D) or P part vectors (N, P, D), float or integer.
+        visibility : numpy.ndarray or None
+            How visible each part is, a fraction 0..1, (N, P); only the measure of parts reads it.
+        probe : bool
+            Whether the images are probes. A probe's operand holds the scale too, so that a product is in steps.
+
+        Returns
+        -------
+        Side
+            N rows; `grid` and `operand` are float64.
+        """
         ...
 
     def product(self, a: Side, b: Side, pairs: bool) -> Array:
-        """Return similarities in steps: every row of `a` with every row of `b`, or row by row."""
+        """Return similarities in steps, float64, each wrong by at most `bound`.
+
+        Parameters
+        ----------
+        a, b : Side
+            Prepared probes, then prepared gallery images.
+        pairs : bool
+            If true, row i of `a` meets row i of `b` alone: shape (N,). Else every row of `a` meets every row of `b`:
+            shape (rows of `a`, rows of `b`).
+        """
         ...
 
     def exactly(self, a: Side, b: Side) -> list[int]:
@@ -64,13 +88,31 @@ class Cosine:
     bound: float
 
     def side(self, rows: Array, visibility: Array | None, probe: bool) -> Side:
-        """Return unit rows; the probe's side of the product counts in steps."""
+        """Return unit rows; the probe's side of the product counts in steps.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Features, (N, D). A row of zeros stays zero.
+        visibility : numpy.ndarray or None
+            Not used.
+        probe : bool
+            Whether the operand is multiplied by `STEPS`.
+        """
         del visibility
         grid = unit_rows(rows)
         return Side(grid, grid * float(STEPS) if probe else grid)
 
     def product(self, a: Side, b: Side, pairs: bool) -> Array:
-        """Return cosines in steps."""
+        """Return cosines in steps, float64.
+
+        Parameters
+        ----------
+        a, b : Side
+            Prepared probes, then prepared gallery images.
+        pairs : bool
+            If true, only row i with row i: (N,). Else (rows of `a`, rows of `b`).
+        """
         return _product(a.operand, b.operand, pairs)
 
     def exactly(self, a: Side, b: Side) -> list[int]:
@@ -95,7 +137,17 @@ class Euclidean:
     steps: float
 
     def side(self, rows: Array, visibility: Array | None, probe: bool) -> Side:
-        """Return rows on the grid; ``-d2 = 2 x.y - |x|2 - |y|2`` becomes one product with two more columns."""
+        """Return rows on the grid; ``-d2 = 2 x.y - |x|2 - |y|2`` becomes one product with two more columns.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Features, (N, D). They are multiplied by `factor`, never made unit length.
+        visibility : numpy.ndarray or None
+            Not used.
+        probe : bool
+            Which half of the product the operand is, (N, D + 2): the probe's half is multiplied by `steps`.
+        """
         del visibility
         grid = on_grid(rows.astype(np.float64) * self.factor)
         norms = squared_norms(grid)[:, None]
@@ -107,7 +159,15 @@ class Euclidean:
         return Side(grid, operand)
 
     def product(self, a: Side, b: Side, pairs: bool) -> Array:
-        """Return minus the squared distances in steps."""
+        """Return minus the squared distances in steps, float64.
+
+        Parameters
+        ----------
+        a, b : Side
+            Prepared probes, then prepared gallery images.
+        pairs : bool
+            If true, only row i with row i: (N,). Else (rows of `a`, rows of `b`).
+        """
         return _product(a.operand, b.operand, pairs)
 
     def exactly(self, a: Side, b: Side) -> list[int]:
@@ -129,7 +189,17 @@ class VisiblePartsMean:
     bound: float
 
     def side(self, rows: Array, visibility: Array | None, probe: bool) -> Side:
-        """Return unit parts and their weights on the grid, the parts side by side."""
+        """Return unit parts and their weights on the grid, the parts side by side.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Features of P parts, (N, P, D).
+        visibility : numpy.ndarray or None
+            Weight of each part, a fraction 0..1, (N, P); None weighs every part 1.
+        probe : bool
+            Whether the operand, (N, P * D), is multiplied by `STEPS`.
+        """
         number, parts, length = rows.shape
         weight = on_grid(np.ones((number, parts)) if visibility is None else visibility.astype(np.float64))
         grid = unit_rows(rows.reshape(number * parts, length)).reshape(rows.shape)
@@ -137,14 +207,30 @@ class VisiblePartsMean:
         return Side(grid.reshape(number, -1), operand, weight)
 
     def product(self, a: Side, b: Side, pairs: bool) -> Array:
-        """Return weighted means in steps; -1 of the scale where no part is common."""
+        """Return weighted means in steps, float64; -1 of the scale where no part is common.
+
+        Parameters
+        ----------
+        a, b : Side
+            Prepared probes, then prepared gallery images.
+        pairs : bool
+            If true, only row i with row i: (N,). Else (rows of `a`, rows of `b`).
+        """
         total = _product(a.operand, b.operand, pairs)
         weight = self.common(a, b, pairs)
         return np.divide(total, weight, out=np.full_like(total, -float(STEPS)), where=weight > 0)
 
     @staticmethod
     def common(a: Side, b: Side, pairs: bool) -> Array:
-        """Return the weight that two images have in common."""
+        """Return the weight that two images have in common: the sum over parts of both visibilities multiplied.
+
+        Parameters
+        ----------
+        a, b : Side
+            Prepared probes, then prepared gallery images; both have a `weight`.
+        pairs : bool
+            If true, only row i with row i: (N,). Else (rows of `a`, rows of `b`).
+        """
         return _product(np.asarray(a.weight), np.asarray(b.weight), pairs)
 
     def exactly(self, a: Side, b: Side) -> list[int]:

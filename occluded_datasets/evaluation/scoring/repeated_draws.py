@@ -103,12 +103,21 @@ def score_drawn(
 
     Parameters
     ----------
+    source : Similarities
+        Similarities of all probes and all gallery images, drawn or not.
+    relations : Relations
+        Its removed pairs are removed in every draw. True matches are found anew in each draw, by the pids.
     draws : pandas.DataFrame
         `Split.draws`.
     place : mapping
-        For each role, the position of each image.
+        For each role (probe, gallery) that is drawn, the position of each image_id in `source`.
     probe_pid, gallery_pid : numpy.ndarray
-        (probes,) and (gallery,).
+        Identity of each probe and of each gallery image, (probes,) and (gallery,), int.
+
+    Returns
+    -------
+    Outcome
+        One entry for each draw and each probe that has a true match left in it, by draw first.
     """
     drawn = list(_groups(draws, place))
     found: list[list[_Found]] = [[] for _ in drawn]
@@ -144,6 +153,24 @@ def score_sets(
     """Return one decision per identity and draw between sets, and the identities in order.
 
     Features are L2-normalised, averaged over the set and normalised again; the cosine decides.
+
+    Parameters
+    ----------
+    probe, gallery : FeatureRows
+        Features of all probe and all gallery images, one vector for each image, (N, D).
+    draws : pandas.DataFrame
+        `Split.draws`; both roles are in every draw.
+    place : mapping
+        For each role (probe, gallery), the position of each image_id in `probe` or `gallery`.
+    threads : int or None
+        Draws that are scored at once; None for the cores that this process may use. It changes no score.
+
+    Returns
+    -------
+    Outcome
+        `decision` is a position in the identities.
+    numpy.ndarray
+        The identities that any draw has among its probes, (identities,), int, ascending.
 
     Raises
     ------

@@ -30,11 +30,39 @@ class Similarities(Protocol):
         ...
 
     def block(self, tile: Any, start: int, stop: int) -> Array:
-        """Return a fresh array (probes of the stretch, images of the tile)."""
+        """Return the similarities of some probes to every image of a tile, in a fresh array: callers overwrite it.
+
+        Parameters
+        ----------
+        tile : object
+            What `tile` returned.
+        start, stop : int
+            Positions of the probes: from `start` up to, not including, `stop`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (stop - start, images of the tile).
+        """
         ...
 
     def pairs(self, tile: Any, probe: Array, column: Array) -> Array:
-        """Return the similarity of some probes to some images of the tile, counted from its first."""
+        """Return the similarities of single pairs of a probe and an image of a tile, each equal to `block`'s value.
+
+        Parameters
+        ----------
+        tile : object
+            What `tile` returned.
+        probe : numpy.ndarray
+            Position of each pair's probe, (pairs,), int.
+        column : numpy.ndarray
+            Position of each pair's gallery image, (pairs,), int, counted from the first image of the tile.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (pairs,).
+        """
         ...
 
 
@@ -65,13 +93,29 @@ class FeatureSource:
         return self.measure.side(*self.rows.part(start, stop), probe=False)
 
     def block(self, tile: Side, start: int, stop: int) -> Array:
-        """Return similarities in steps, (probes, images) int32."""
+        """Return similarities in steps, (stop - start, images of the tile) int32.
+
+        Parameters
+        ----------
+        tile : Side
+            What `tile` returned.
+        start, stop : int
+            Positions of the probes: from `start` up to, not including, `stop`.
+        """
         own = self.side.take(slice(start, stop))
         values = self.measure.product(own, tile, pairs=False)
         return round_to_steps(values, self.measure.bound, lambda p, g: self._exactly(own, tile, p, g))
 
     def pairs(self, tile: Side, probe: Array, column: Array) -> Array:
-        """Return similarities in steps, (pairs,) int32."""
+        """Return similarities in steps, (pairs,) int32.
+
+        Parameters
+        ----------
+        tile : Side
+            What `tile` returned.
+        probe, column : numpy.ndarray
+            (pairs,), int: positions of probes, and of gallery images counted from the first of the tile.
+        """
         out = np.empty(len(probe), np.int32)
         step = max(1, _PAIRS // self.width)
         for start in range(0, len(probe), step):
@@ -118,15 +162,34 @@ class MatrixSource:
         return slice(start, stop)
 
     def block(self, tile: slice, start: int, stop: int) -> Array:
-        """Return similarities, (probes, columns) of the matrix's own type, or the next larger signed one."""
+        """Return similarities, (stop - start, images of the tile).
+
+        Floats keep the matrix's type, but for float16, which becomes float32; integers become int64.
+
+        Parameters
+        ----------
+        tile : slice
+            What `tile` returned: positions in `column`.
+        start, stop : int
+            Positions of the probes: from `start` up to, not including, `stop`.
+        """
         own = self.values[self.row[start:stop]]
         return self._signed(own[:, tile] if self._straight else own[:, self.column[tile]])
 
     def pairs(self, tile: slice, probe: Array, column: Array) -> Array:
-        """Return similarities, (pairs,)."""
+        """Return similarities, (pairs,), of the same type as `block` returns.
+
+        Parameters
+        ----------
+        tile : slice
+            What `tile` returned.
+        probe, column : numpy.ndarray
+            (pairs,), int: positions of probes, and of gallery images counted from the first of the tile.
+        """
         return self._signed(self.values[self.row[probe], self.column[tile.start + column]])
 
     def _signed(self, values: Array) -> Array:
+        # Minus the smallest value of an integer type, or minus an unsigned one, is not in that type: hence int64.
         if values.dtype.kind in "iu":
             values = values.astype(np.int64)
         elif values.dtype.itemsize == 2:

@@ -55,9 +55,18 @@ def interval(values: Array, pid: Array, replicates: int, seed: int) -> Array:
     Parameters
     ----------
     values : numpy.ndarray
-        (probes, metrics).
+        Scores, fractions 0..1, (probes, metrics).
     pid : numpy.ndarray
-        (probes,).
+        Identity of each probe, (probes,), int.
+    replicates : int
+        How many times identities are drawn, 1 or more.
+    seed : int
+        Seed of the draws; the same seed gives the same interval on every machine.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (2, metrics), float64: the lower ends, then the upper ends.
     """
     people, person = np.unique(pid, return_inverse=True)
     sums = np.zeros((len(people), values.shape[1] + 1))
@@ -73,7 +82,24 @@ def interval(values: Array, pid: Array, replicates: int, seed: int) -> Array:
 
 
 def intervals(values: Array, pid: Array, replicates: int, seed: int) -> dict[str, Any] | None:
-    """Return the record's `intervals`, or None for no replicates."""
+    """Return the record's `intervals`, or None for no replicates.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        What `score_table` returns, (probes, 8), fractions 0..1.
+    pid : numpy.ndarray
+        Identity of each probe, (probes,), int.
+    replicates : int
+        How many times identities are drawn; 0 for no interval.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    dict or None
+        How the intervals were made and, by metric, the lower and upper end at six decimals.
+    """
     if not replicates:
         return None
     low, high = interval(values, pid, replicates, seed)
@@ -133,7 +159,23 @@ def by_split(values: Array, split: Array) -> list[dict[str, Any]]:
 
 
 def camera_pairs(values: Array, probe_camera: Array, gallery_camera: Array) -> list[dict[str, Any]]:
-    """Return scores by (probe's camera, gallery's camera), one row of `values` for each probe and gallery camera."""
+    """Return mean scores by (probe's camera, gallery's camera), in the order of the camera numbers.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        What `score_table` returns, (entries, 8), fractions 0..1: one entry for each probe and each gallery camera
+        that holds a true match of it.
+    probe_camera : numpy.ndarray
+        Camera of the entry's probe, (entries,), int.
+    gallery_camera : numpy.ndarray
+        Camera of the entry's true matches, (entries,), int.
+
+    Returns
+    -------
+    list of dict
+        For each pair: `probe_camera`, `gallery_camera`, `probes` (how many entries) and the named scores.
+    """
     rows = []
     for pair in sorted(set(zip(probe_camera.tolist(), gallery_camera.tolist(), strict=True))):
         own = (probe_camera == pair[0]) & (gallery_camera == pair[1])
