@@ -61,7 +61,7 @@ class Extraction:
         Returns
         -------
         tuple of (numpy.ndarray, int)
-            The features, float32, shape (N, dim), in the order of ``pictures``; and a number of rows, 0..N.
+            The features have shape (N, dim) and the order of ``pictures``; the number is 0..N.
 
         Raises
         ------

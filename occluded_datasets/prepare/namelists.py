@@ -63,11 +63,11 @@ def read_lists(
     variant : Variant
         Which of its variants; only lists of its parts are read.
     given : sequence of Path
-        Files that the user named. A file is told by its name, else by its text.
+        Files that the user named. Each is recognised by its name, else by its text.
     places : iterable of Path
         Folders to look in, in order. A file of the published text is taken before any other of that name.
     accept_unpinned : bool
-        Whether a list is taken whose text is not the published one.
+        Whether a list whose text is not the published one is taken too.
     bring : callable, optional
         From the name of a list to the file that it was brought to; called only where the catalogue has an address.
 

@@ -90,7 +90,7 @@ def header_fields(
     Returns
     -------
     dict of str to object
-        ``agreement`` is None and ``roots`` is empty; callers fill them in.
+        ``agreement`` is None and ``roots`` is empty; a caller that knows more replaces them.
     """
     terms = {"text": dataset.terms.text, "source": dataset.terms.source}
     return {

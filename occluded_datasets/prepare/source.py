@@ -53,7 +53,10 @@ def source_of(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | 
     Raises
     ------
     UsageError
-        If no copy was named and none is there, or the copy and the data root lie inside each other.
+        If no copy was named and none is there, if nothing is at `raw`, or if the copy lies inside the set's folder or
+        holds that folder.
+    ArchiveError
+        If the copy is neither a folder nor an archive.
     """
     if raw is None:
         held = _held(space)
