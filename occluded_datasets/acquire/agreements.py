@@ -125,17 +125,28 @@ def require_agreement(
 
     Parameters
     ----------
+    facts : Dataset
+        The catalogue's entry of the set.
+    root : Path
+        The data root; new agreements are written to the ledger ``agreements.json`` in it.
     accepted : collection of str
-        Kinds that were accepted beforehand, by an option.
+        Kinds that were accepted beforehand, by an option: ``terms``, ``withdrawn-parent``.
     ask : callable, optional
         Shows a text and returns whether the user agrees; without it a missing agreement is an error.
     again : str
         The command that an error names, to be run with the option that agrees; a fetch of the set by default.
 
+    Returns
+    -------
+    dict of str to Agreement
+        By kind, the earlier agreements and the new ones.
+
     Raises
     ------
     UsageError
         If a text was not agreed to; the message holds it and the option that agrees.
+    InputError
+        If the ledger is there and cannot be read.
     """
     with storage_errors(str(root / LEDGER)):
         have = agreed(facts, root)

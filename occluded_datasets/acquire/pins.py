@@ -89,7 +89,17 @@ def was_first_seen(path: Path, sha256: str) -> bool:
 
 
 def write_seen(target: Path, found: CheckedFile, url: str) -> None:
-    """Write the first-seen record of a file, unless there is one."""
+    """Write the first-seen record of a file, unless there is one.
+
+    Parameters
+    ----------
+    target : Path
+        The file; its record is written beside it.
+    found : CheckedFile
+        Size and digests of the file, as of `check_download`.
+    url : str
+        The address that it came from; empty for a file that was not downloaded.
+    """
     if not record_path(target).exists():
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         seen = Seen(target.name, found.bytes, found.sha256, found.git_blob, url, now, __version__)
@@ -98,6 +108,22 @@ def write_seen(target: Path, found: CheckedFile, url: str) -> None:
 
 def check_download(source: Source, path: Path, target: Path, url: str) -> CheckedFile:
     """Return what the file at `path`, which is to be `target`, is.
+
+    Parameters
+    ----------
+    source : Source
+        What the catalogue knows of the file: its name, size and hashes.
+    path : Path
+        The file to check.
+    target : Path
+        Where the file belongs; its first-seen record lies beside it. It may be `path` itself.
+    url : str
+        What error messages call the file: its address, or the path that it was copied from; empty for `path`.
+
+    Returns
+    -------
+    CheckedFile
+        With the pin ``pinned`` where the catalogue knows a hash of the whole file, else ``first-seen``.
 
     Raises
     ------

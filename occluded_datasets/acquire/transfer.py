@@ -199,10 +199,32 @@ def ask(
 ) -> tuple[Any, list[str]]:
     """Return the response that holds the file, its body unread, and the addresses passed, the last one its own.
 
+    Parameters
+    ----------
+    opened : requests.Session
+        As of `session`.
+    url : str
+        The first address.
+    headers : dict of str to str
+        Sent to each address on the way.
+    rules : Rules
+        Which addresses may be asked; each redirect is checked before it is followed.
+    policy : Policy
+        Seconds to connect and to read, the redirects that are followed, the longest wait for a busy server.
+    budget : Budget
+        What is left of the time of the file.
+
+    Returns
+    -------
+    tuple of (requests.Response, list of str)
+        The response has the status 200, 206 or 416. The addresses are as messages show them.
+
     Raises
     ------
     FetchError
-        If an address on the way may not be asked, or the server refuses.
+        If an address on the way may not be asked, there are too many redirects, or the server refuses.
+    BudgetError
+        If the time is used up.
     AgainError
         If the server is busy or the connection broke.
     """
@@ -241,12 +263,32 @@ def _get(opened: Any, url: str, headers: dict[str, str], policy: Policy, budget:
 
 @contextmanager
 def wire(url: str, budget: Budget, policy: Policy) -> Iterator[None]:
-    """Turn what the network raises inside the block into `AgainError`, or `FetchError` where no attempt can help."""
+    """Turn what the network raises inside the block into `AgainError`, or `FetchError` where no attempt can help.
+
+    Parameters
+    ----------
+    url : str
+        The address that is asked; messages name it.
+    budget : Budget
+        What is left of the time of the file.
+    policy : Policy
+        Whose seconds a message about a timeout names.
+
+    Raises
+    ------
+    FetchError
+        If the TLS certificate is not accepted, or the address is not well-formed.
+    BudgetError
+        If the time is used up.
+    AgainError
+        If the connection failed or broke in another way.
+    """
     from http.client import HTTPException
 
     import requests
     from urllib3.exceptions import HTTPError, SSLError
 
+    # The order matters: the first two kinds are subclasses of the kinds that the last clause catches.
     try:
         yield
     except (requests.exceptions.SSLError, SSLError) as error:

@@ -89,7 +89,22 @@ def rows_fingerprint(rows: pd.DataFrame) -> str:
 
 
 def shuffled(labels: npt.NDArray[np.int64], pixels: Iterable[str], seed: int) -> npt.NDArray[np.int64]:
-    """Return the labels dealt out anew among the images, by key: a control that can learn nothing about people."""
+    """Return the labels dealt out anew among the images, by key: a control that can learn nothing about people.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray
+        Shape (N,), int64: the label of each image.
+    pixels : iterable of str
+        The sha256 of each image's pixels, in hex, N of them in the order of `labels`.
+    seed : int
+        Of the shuffle. The same arguments give the same labels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,), int64: a permutation of `labels`.
+    """
     keys = [(key(seed, "shuffle", 0, one), index) for index, one in enumerate(pixels)]
     order = [index for _, index in sorted(keys)]
     return labels[np.array(order, np.int64)]
@@ -188,12 +203,32 @@ def draws(pixels: Sequence[str], seed: int, epoch: int, view: int, pad: int) -> 
     """Return by image (mirrored, down, right), (B, 3): keyed by pixels, so the same on any rank and after a resume.
 
     An image that is twice in a batch has another draw the second time.
+
+    Parameters
+    ----------
+    pixels : sequence of str
+        The sha256 of each image's pixels, in hex, B of them.
+    seed : int
+        Of the run.
+    epoch : int
+        Each epoch has its own draws.
+    view : int
+        Which view of the images: 0 for the first, 1 for the second. Each has its own draws.
+    pad : int
+        Pixels of black at each side, as of `augmented`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (B, 3), int64. ``mirrored`` is 0 or 1. ``down`` and ``right`` are pixels in 0..2 x `pad`: where the crop
+        starts in the padded image, from its top left.
     """
     met: Counter[str] = Counter()
     found = np.empty((len(pixels), 3), np.int64)
     for number, one in enumerate(pixels):
         word = key(seed, "augment", epoch, f"{view}|{met[one]}|{one}")
         met[one] += 1
+        # 32 bits of the key, scaled to 0..2 * pad in integers: exact, so the same on any machine.
         spread = (int.from_bytes(word[start : start + 4], "big") * (2 * pad + 1) >> 32 for start in (1, 5))
         found[number] = word[0] & 1, *spread
     return found

@@ -69,7 +69,19 @@ class Evaluated(NamedTuple):
 def extract_features(
     run: Run, manifest: Manifest, rows: pd.DataFrame, progress: Progress | None = None
 ) -> ExtractedFeatures:
-    """Return features and occlusion logits of rows, at the run's size, on a GPU where there is one."""
+    """Return features and occlusion logits of rows, at the run's size, on a GPU where there is one.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    manifest : Manifest
+        It knows where the images of the rows are.
+    rows : pandas.DataFrame
+        Rows of the manifest.
+    progress : callable, optional
+        Called with (images described, in all), once a batch.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model(device)
     dataset = ReidDataset(rows, size=run.config.size, manifest=manifest)
@@ -166,7 +178,24 @@ def compared_rows(manifest: Manifest, protocol: Protocol, rows: str = TEST_ROWS)
 
 
 def occlusion_auroc(run: Run, rows: pd.DataFrame, logits: Mapping[str, float]) -> float | None:
-    """Return the area under the ROC curve of the occlusion head on rows whose body is known; None where undefined."""
+    """Return the area under the ROC curve of the occlusion head on rows whose body is known; None where undefined.
+
+    Occluded and partial images are the positives, full-body images the negatives. Other rows are left out.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run. Where its ``obc_weight`` is 0 the head was not trained, and the answer is None.
+    rows : pandas.DataFrame
+        With the columns ``image_id`` and ``body``.
+    logits : mapping of str to float
+        image_id -> the logit of the occlusion head, of each row whose body is known.
+
+    Returns
+    -------
+    float or None
+        A fraction 0..1; None also where the rows have positives alone or negatives alone.
+    """
     if not run.config.obc_weight:
         return None
     known = rows[rows["body"].isin(("full", *HIDDEN_BODIES))]

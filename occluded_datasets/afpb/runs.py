@@ -207,6 +207,15 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 def load_state(model: Afpb, state: Mapping[str, Any], path: Path) -> None:
     """Put a checkpoint's weights into a model.
 
+    Parameters
+    ----------
+    model : Afpb
+        Its weights are replaced in place.
+    state : mapping
+        A checkpoint, as of `read_state`; its ``model`` and ``label_map`` are used.
+    path : Path
+        The file of the checkpoint; only error messages name it.
+
     Raises
     ------
     UsageError

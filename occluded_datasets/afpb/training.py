@@ -255,7 +255,22 @@ class Trainer:
 
 
 def loss(output: ModelOutput, batch: Batch, config: Config) -> Losses:
-    """Return the weighted loss of a batch and its parts; a part of weight 0 takes no part in the gradient."""
+    """Return the weighted loss of a batch and its parts; a part of weight 0 takes no part in the gradient.
+
+    Parameters
+    ----------
+    output : ModelOutput
+        What the model says of the batch.
+    batch : Batch
+        Its labels and ``hidden`` are used.
+    config : Config
+        The weights of the parts, the label smoothing and the triplet margin.
+
+    Returns
+    -------
+    Losses
+        The total and, unweighted, its parts. The triplet loss is computed only where its weight is not 0, else it is 0.
+    """
     identity = identity_loss(output.identity, batch.labels, config.label_smoothing)
     occlusion = occlusion_loss(output.occlusion, batch.hidden)
     triplet = (
@@ -270,13 +285,27 @@ def loss(output: ModelOutput, batch: Batch, config: Config) -> Losses:
 def learning_rate(config: Config, step: int, steps: int, per_epoch: int) -> float:
     """Return the learning rate of a step, counted from 0.
 
+    Two factors multiply ``lr``. The schedule's is 1 throughout, or half a cosine that falls from 1 to 0 over the whole
+    run. The warm-up's rises linearly with the steps, and is 1 after the warm-up.
+
+    Parameters
+    ----------
+    config : Config
+        Its ``lr``, ``schedule`` and ``warmup`` (in epochs) are used.
+    step : int
+        The step, 0..`steps` - 1.
+    steps : int
+        Steps of the whole run.
+    per_epoch : int
+        Steps of an epoch.
+
     Examples
     --------
     >>> config = Config(lr=1.0, warmup=1.0)
     >>> [round(learning_rate(config, step, 8, 2), 3) for step in (0, 1, 2, 7)]
     [0.33, 0.61, 0.778, 0.01]
     """
-    share = (step + 0.5) / steps
+    share = (step + 0.5) / steps  # at the middle of the step: the rate of the last one is above 0
     rate = config.lr * (0.5 * (1 + math.cos(math.pi * share)) if config.schedule == "cosine" else 1.0)
     rising = config.warmup * per_epoch
     return rate * min(1.0, (step + 1) / (rising + 1)) if rising else rate

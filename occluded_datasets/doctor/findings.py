@@ -64,7 +64,21 @@ class Case:
 def look_inside(
     path: Path, found: Listing, dataset: Dataset, pictures: Sequence[str], password: bytes | None
 ) -> Contents:
-    """Return what the files hold; nothing where the archive cannot be read through."""
+    """Return what the files hold; nothing where the archive cannot be read through.
+
+    Parameters
+    ----------
+    path : Path
+        The folder or archive.
+    found : Listing
+        Its names, as of `list_names`.
+    dataset : Dataset
+        The catalogue's entry of the set; it says which files are published name lists.
+    pictures : sequence of str
+        Names of the images to decode, from `found`.
+    password : bytes or None
+        The archive's; None where it has none.
+    """
     if any(one.code in UNLISTED for one in found.troubles):
         return Contents((), {}, {}, 0)
     listed = {name.lower(): name for name, _ in dataset.lists}

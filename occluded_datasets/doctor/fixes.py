@@ -116,7 +116,18 @@ def _spellings() -> Iterator[tuple[str, str]]:
 
 
 def readings(names: Iterable[str], dataset: Dataset, extension: str = "") -> tuple[list[_Read], list[str]]:
-    """Return (the images as `dataset` reads them, the files it does not know); clutter and texts are in neither."""
+    """Return (the images as `dataset` reads them, the files it does not know); clutter and texts are in neither.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of files, with ``/`` between folders.
+    dataset : Dataset
+        The catalogue's entry of the set.
+    extension : str
+        The ending of the images to read, in lower case: ``.jpg``, say. Images with another ending are in neither
+        list. Empty: images with any ending are read.
+    """
     places = FolderMatcher(dataset)
     known, unknown = [], []
     for name in filter_names(names, dataset, extension, ())[0]:
@@ -133,7 +144,21 @@ def mend(
 ) -> Mend | None:
     """Return what makes a build of these files work: of the variants that lose no image, the most complete.
 
-    None if nothing does. Names of the unreadable images are keys of `unreadable`; `lists` are texts of name lists.
+    Parameters
+    ----------
+    names : sequence of str
+        Names of all files of the copy, with ``/`` between folders.
+    dataset : Dataset
+        The catalogue's entry of the set.
+    unreadable : mapping of str to str
+        By name of an image that cannot be read, why. A build leaves these images out.
+    lists : mapping of str to str
+        By name of a published name list, its text.
+
+    Returns
+    -------
+    Mend or None
+        None if no variant can be built.
     """
     found = []
     for variant in dataset.variants:

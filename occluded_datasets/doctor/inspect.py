@@ -109,10 +109,16 @@ def contents(
 
     Parameters
     ----------
+    path : Path
+        The folder or archive.
+    found : Listing
+        Its names, as of `list_names`.
     pictures : sequence of str
         Names of the images that matter.
     lists : mapping of str to str
         Names of the published name lists, by the name of the file that holds one.
+    password : bytes, optional
+        The archive's.
     """
     on_disk = [name for name in pictures if name in found.disk]
     archived = sorted(set(pictures).difference(on_disk), key=lambda name: key(0, "doctor", 0, name))[:SAMPLE]

@@ -84,6 +84,15 @@ def rows_of(folder: Path) -> Read:
 def require_equal(found: Iterable[tuple[str, str, int]], wanted: Iterable[tuple[str, str, int]], rule: str) -> None:
     """Raise unless two lists of (part, path, pid) are the same, in any order.
 
+    Parameters
+    ----------
+    found : iterable of tuple
+        What was read back from the export.
+    wanted : iterable of tuple
+        What the protocol says.
+    rule : str
+        The reader of the export, as the error message names it: ``rows.csv``, say.
+
     Raises
     ------
     InputError

@@ -21,8 +21,18 @@ LISTS = "tuples.json"
 
 
 def tuples_content(parts: Parts, dataset: str, out: Path) -> Content:
-    """Return the lists of `parts`, with absolute paths."""
-    del dataset
+    """Return the lists of `parts`, with absolute paths.
+
+    Parameters
+    ----------
+    parts : Parts
+        Training, query and gallery rows of a protocol.
+    dataset : str
+        Not used: these lists do not name the set.
+    out : Path
+        The folder of the export.
+    """
+    del dataset  # the exporters share one signature
     lists = {name: parts.tuples(name, views=True) for name in PARTS}
     files = {ROWS: rows_text(parts, lambda _, row: row.path), LISTS: (json.dumps(lists) + "\n").encode()}
 

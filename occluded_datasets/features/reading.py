@@ -46,7 +46,21 @@ def compute_features(pictures: Sequence[ImageRef], extractor: Extractor) -> npt.
 
 
 def prefetch_in_pool(pool: Executor, function: Callable[[U], T], tasks: Iterable[U], window: int) -> Iterator[T]:
-    """Yield ``function(task)`` for each task, in order, with at most `window` of them under way or waiting."""
+    """Yield ``function(task)`` for each task, in order, with at most `window` of them under way or waiting.
+
+    Tasks that have not begun are cancelled when one fails or the iterator is closed.
+
+    Parameters
+    ----------
+    pool : Executor
+        Where the function runs. It must be able to take the function and the tasks: by pickling, for processes.
+    function : callable
+        From a task to its result.
+    tasks : iterable
+        Read only as far as the window needs.
+    window : int
+        Tasks under way or waiting at a time; it bounds the memory that finished results take.
+    """
     waiting: deque[Future[T]] = deque()
     try:
         for task in tasks:

@@ -47,7 +47,27 @@ class Extraction:
         return {"rows": hashlib.sha256(text.encode()).hexdigest(), "shard": SHARD, "dim": self.extractor.dim}
 
     def run(self, shards: Shards, pool: Executor, window: int) -> tuple[npt.NDArray[np.float32], int]:
-        """Return the features of all rows, and how many of them were there already."""
+        """Return the features of all rows, and how many of them were there already.
+
+        Parameters
+        ----------
+        shards : Shards
+            The finished parts of an earlier run; each new part is saved to it.
+        pool : Executor
+            Where images are read and, if the extractor is ``rowwise``, features are computed.
+        window : int
+            Batches under way or waiting at a time.
+
+        Returns
+        -------
+        tuple of (numpy.ndarray, int)
+            The features have shape (N, dim) and the order of ``pictures``; the number is 0..N.
+
+        Raises
+        ------
+        InputError
+            If the extractor's features are of a wrong shape or type, or not finite.
+        """
         import numpy as np
 
         total = len(self.pictures)

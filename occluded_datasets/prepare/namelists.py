@@ -56,6 +56,26 @@ def read_lists(
 
     A list that is nowhere is asked of `bring`.
 
+    Parameters
+    ----------
+    dataset : Dataset
+        The catalogue's entry of the set.
+    variant : Variant
+        Which of its variants; only lists of its parts are read.
+    given : sequence of Path
+        Files that the user named. Each is recognised by its name, else by its text.
+    places : iterable of Path
+        Folders to look in, in order. A file of the published text is taken before any other of that name.
+    accept_unpinned : bool
+        Whether a list whose text is not the published one is taken too.
+    bring : callable, optional
+        From the name of a list to the file that it was brought to; called only where the catalogue has an address.
+
+    Returns
+    -------
+    list of NameList
+        In the catalogue's order.
+
     Raises
     ------
     UsageError

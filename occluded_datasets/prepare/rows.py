@@ -15,7 +15,22 @@ TWIN_TERMS = {"text": "Drawn by a program, public domain (CC0).", "source": "the
 
 
 def build_table(rows: Sequence[Row], scanned: Mapping[str, Scanned], dataset: Dataset) -> dict[str, list[str]]:
-    """Return the cells of a manifest, in `image_id` order, paths below ``raw/``."""
+    """Return the cells of a manifest, in `image_id` order, paths below ``raw/``.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        What the names say, at least one, in `image_id` order; their order is kept.
+    scanned : mapping of str to Scanned
+        By name of a row, what its image says: size, bytes and digests.
+    dataset : Dataset
+        The catalogue's entry of the set; it says where camera ids come from.
+
+    Returns
+    -------
+    dict of str to list of str
+        By column its cells as text, one a row. The set's extra columns are last, in the order of their names.
+    """
     extra = sorted({key for row in rows for key, _ in row.extra})
     cells = [_cells(row, scanned[row.name], dataset, extra) for row in rows]
     names = [column.name for column in COLUMNS] + extra
@@ -55,7 +70,28 @@ def header_fields(
     archives: list[dict[str, Any]],
     twin: bool = False,
 ) -> dict[str, Any]:
-    """Return what a header says beyond what is counted from its table."""
+    """Return what a header says beyond what is counted from its table.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The catalogue's entry of the set.
+    variant : Variant
+        Which of its variants was built.
+    verdict : Verdict
+        How the copy compares with the published set; the header names the first `SHOWN` missing and extra images.
+    skipped : mapping of str to int
+        By reason, how many files were not taken.
+    archives : list of dict
+        One for each archive or name list that the set was made from.
+    twin : bool
+        Whether the images are drawn; the terms are then those of the twin.
+
+    Returns
+    -------
+    dict of str to object
+        ``agreement`` is None and ``roots`` is empty; a caller that knows more replaces them.
+    """
     terms = {"text": dataset.terms.text, "source": dataset.terms.source}
     return {
         "dataset": dataset.id,

@@ -32,7 +32,32 @@ def _held(space: Workspace) -> bool:
 
 
 def source_of(dataset: Dataset, space: Workspace, raw: str | os.PathLike[str] | None, place: str = "") -> Path:
-    """Return the raw copy to read, or raise if there is none or it holds the data root."""
+    """Return the raw copy to read, or raise if there is none or it holds the data root.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The catalogue's entry of the set.
+    space : Workspace
+        The set's folder below the data root.
+    raw : path or None
+        The copy that the user named. None: the tree of an earlier build, else the archive that a fetch brought.
+    place : str
+        The option ``--root`` with a space before it, as error messages name it; empty for the default root.
+
+    Returns
+    -------
+    Path
+        A folder or an archive, absolute where `raw` names it.
+
+    Raises
+    ------
+    UsageError
+        If no copy was named and none is there, if nothing is at `raw`, or if the copy lies inside the set's folder or
+        holds that folder.
+    ArchiveError
+        If the copy is neither a folder nor an archive.
+    """
     if raw is None:
         held = _held(space)
         archive = None if held or dataset.derivation else fetched(dataset, space.home.parent)
@@ -103,7 +128,22 @@ def listing_digest(folder: Path) -> str:
 
 
 def lists_in_tree(tree: Path, names: Sequence[str], facts: Dataset) -> dict[str, str]:
-    """Return the text of the set's published name lists that are in the tree."""
+    """Return the text of the set's published name lists that are in the tree.
+
+    Parameters
+    ----------
+    tree : Path
+        The folder of the raw copy.
+    names : sequence of str
+        Names of its files, with ``/`` between folders.
+    facts : Dataset
+        The catalogue's entry of the set. The case of a list's file name does not count.
+
+    Returns
+    -------
+    dict of str to str
+        By published name of a list, its text; a byte that is not UTF-8 is replaced.
+    """
     wanted = {name.lower(): name for name, _ in facts.lists}
     found = {}
     for name in names:

@@ -142,6 +142,22 @@ class Workspace:
 
         All is written before the first file of an earlier build is touched. On an error the earlier build is put
         back; killed in between, the next command puts it back.
+
+        Parameters
+        ----------
+        folder : Path
+            The tree, named ``raw``: a staged one, which is moved, or the published one, which stays where it is.
+        text : str
+            The manifest's table, as CSV.
+        header : mapping
+            The manifest's header.
+        source : mapping
+            What the tree was made from and how, as JSON can hold it. A later build with the same is not repeated.
+
+        Raises
+        ------
+        ManifestError
+            If the table breaks a rule of manifests; nothing is published then.
         """
         fresh, tables = self.staging / "new", (self.manifest, self.home / STAT_FILE)
         write_atomic(fresh / tables[0].name, text.encode())

@@ -42,6 +42,15 @@ def label_maps_of(dataset: Any) -> npt.NDArray[np.int64]:
 def require_labels(dataset: Any, what: str, instead: str = LABELLED) -> None:
     """Raise if a dataset gives images without a label: as label -1 they would reach a loss.
 
+    Parameters
+    ----------
+    dataset : object
+        A `ReidDataset`, or a dataset that holds some. Images of any other dataset count as labelled.
+    what : str
+        The argument that the error message begins with.
+    instead : str
+        What the error message says to do next.
+
     Raises
     ------
     UsageError

@@ -35,6 +35,20 @@ def pieces(order: Sequence[int], size: int) -> Groups:
 def by_body(order: Sequence[int], size: int, full: Sequence[int], hidden: Sequence[int]) -> Groups:
     """Return groups with one or more of `full` and one or more of `hidden`, as many as the rarer allows.
 
+    Parameters
+    ----------
+    order : sequence of int
+        The images of one identity.
+    size : int
+        Images a group, 2 or more.
+    full, hidden : sequence of int
+        Those of `order` with a full body, and those whose body is occluded or partial.
+
+    Returns
+    -------
+    list of list of int
+        Each group is one of `hidden`, one of `full` and then the next images of `order`, `size` in all.
+
     Examples
     --------
     >>> by_body([4, 2, 9, 7, 5, 1], 3, full=[4, 2, 9, 7], hidden=[5, 1])

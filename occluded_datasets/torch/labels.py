@@ -68,6 +68,15 @@ def read_label_map(path: str | os.PathLike[str]) -> dict[int, int]:
 def require_same(given: Mapping[Any, Any], own: Mapping[int, int], where: str) -> None:
     """Raise unless two label maps are one.
 
+    Parameters
+    ----------
+    given : mapping
+        pid to label, of a checkpoint or a file. Numbers may be text, as JSON has them.
+    own : mapping of int to int
+        pid to label, of the rows.
+    where : str
+        Where `given` is from; the error message begins with it.
+
     Raises
     ------
     UsageError

@@ -122,6 +122,19 @@ class DatasetRows(Arrays):
     def of(cls, data: Any, manifest: Manifest | None, store: Any, root: Any, split: str | None = None) -> DatasetRows:
         """Return the rows of what a dataset was given.
 
+        Parameters
+        ----------
+        data : Manifest, pandas.DataFrame, str or path
+            A manifest, rows of one, a dataset's id, or the path of a manifest.
+        manifest : Manifest, optional
+            Where the images of rows are. It is used only where `data` is a DataFrame.
+        store : Store or path, optional
+            A packed store that holds the images.
+        root : path, optional
+            The data root, for a dataset's id.
+        split : str, optional
+            ``train``, ``test`` or ``all``. By default ``train`` of a manifest, and every row of a DataFrame.
+
         Raises
         ------
         UsageError

@@ -43,6 +43,20 @@ def measured(
 
     Columns are ``area REGION``, ``energy REGION RUN`` and ``ratio REGION RUN``: energy per area, 1 where a map treats
     the region as the whole image, undefined where the region has no pixel.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        N rows with the columns ``image_id`` and ``pid``, in the order of the maps and masks.
+    maps : mapping of str to numpy.ndarray
+        By run the maps of the images, shape (N, H, W), 0 or more.
+    known : mapping of str to numpy.ndarray
+        By region where it is, bool, shape (N, H, W), as of `regions`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        N rows. Areas and energies are fractions 0..1: of the image's pixels, and of the map's sum.
     """
     table = rows[["image_id", "pid"]].reset_index(drop=True)
     areas = {name: mask.mean(axis=(1, 2)) for name, mask in known.items()}

@@ -123,7 +123,19 @@ def grad_cam(body: Callable[[Any], Any], head: Callable[[Any], Any], pictures: A
 
 
 def noise_of(pixels: Sequence[str], copy: int, size: tuple[int, int], way: Way) -> Any:
-    """Return the noise of one copy of images, float32, (B, 3, H, W): keyed by their pixels, the same in any batch."""
+    """Return the noise of one copy of images, float32, (B, 3, H, W): keyed by their pixels, the same in any batch.
+
+    Parameters
+    ----------
+    pixels : sequence of str
+        The sha256 of each image's pixels, in hex, B of them.
+    copy : int
+        The number of the copy, from 0. Each copy has its own noise.
+    size : tuple of int
+        Height and width, in pixels.
+    way : Way
+        Its ``seed`` and ``noise`` are used: the noise is normal, with mean 0 and standard deviation ``noise``.
+    """
     drawn = np.empty((len(pixels), 3, *size), np.float32)
     for number, one in enumerate(pixels):
         word = int.from_bytes(key(way.seed, "saliency-noise", copy, one), "big")
@@ -134,7 +146,26 @@ def noise_of(pixels: Sequence[str], copy: int, size: tuple[int, int], way: Way) 
 def maps_of(
     run: Run, manifest: Manifest, rows: pd.DataFrame, way: Way | None = None, progress: Progress | None = None
 ) -> npt.NDArray[np.float32]:
-    """Return the maps of rows under a run's model, at the run's size, (N, H, W), on a GPU where there is one."""
+    """Return the maps of rows under a run's model, at the run's size, (N, H, W), on a GPU where there is one.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    manifest : Manifest
+        It knows where the images of the rows are.
+    rows : pandas.DataFrame
+        N rows of the manifest, at least one.
+    way : Way, optional
+        How maps are made; ``Way()`` by default.
+    progress : callable, optional
+        Called with (maps made, in all), once a batch.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float32, shape (N, H, W), 0 or more, in the order of the rows.
+    """
     way = way or Way()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model(device).requires_grad_(requires_grad=False)

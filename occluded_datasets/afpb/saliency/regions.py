@@ -40,6 +40,15 @@ def choose_images(manifest: Manifest, limit: int, seed: int = 0) -> Chosen:
 
     Junk and distractors are left out, and of a simulated set the clean images it refers to and crops.
 
+    Parameters
+    ----------
+    manifest : Manifest
+        Of the images.
+    limit : int
+        The largest number of rows.
+    seed : int
+        Of the order. The same seed and images give the same rows.
+
     Raises
     ------
     UsageError

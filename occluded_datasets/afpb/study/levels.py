@@ -39,7 +39,23 @@ def level_scores(run: Run, benchmark: Benchmark, simulated: Manifest, parent: Ma
 
 
 def level_inputs(run: Run, benchmark: Benchmark, simulated: Manifest, parent: Manifest) -> dict[str, Any]:
-    """Return all that decides what `level_scores` returns of the same arguments, by name."""
+    """Return all that decides what `level_scores` returns of the same arguments, by name.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    benchmark : Benchmark
+        Which one.
+    simulated, parent : Manifest
+        The set that ``simulate --benchmark`` wrote, and its parent.
+
+    Returns
+    -------
+    dict of str to str
+        Digests of the model, the benchmark's rules and the images of both sets, and the names of benchmark and
+        protocols.
+    """
     protocols = find_protocol("simulated", "source-gallery"), find_protocol(parent.dataset, "standard")
     rules = json.dumps(benchmark.rules, sort_keys=True)
     return {

@@ -255,7 +255,21 @@ def _started(plan: AblationPlan, folder: Path) -> AblationPlan:
 
 
 def run_arm(plan: AblationPlan, folder: Path, name: str, config: Config, threads: int) -> None:
-    """Train one arm with one seed, and score it on each test, where that is not done yet."""
+    """Train one arm with one seed, and score it on each test, where that is not done yet.
+
+    Parameters
+    ----------
+    plan : AblationPlan
+        Its training set, its start and its tests are used.
+    folder : Path
+        The ablation's folder; it holds the packed store.
+    name : str
+        The run's folder in it, ``ARM-SEED``.
+    config : Config
+        What the run trains with.
+    threads : int
+        CPU threads of PyTorch in this process.
+    """
     torch.set_num_threads(threads)
     ranks.keep_memory()
     own = folder / name

@@ -83,7 +83,22 @@ def dataset_class(
 
 
 def fastreid_tuples(parts: Parts, part: str, dataset: str) -> list[tuple[str, Any, Any]]:
-    """Return a part's rows as fast-reid's own datasets give them: training pids and cameras are text."""
+    """Return a part's rows as fast-reid's own datasets give them: training pids and cameras are text.
+
+    Parameters
+    ----------
+    parts : Parts
+        Training, query and gallery rows of a protocol.
+    part : str
+        ``train``, ``query`` or ``gallery``.
+    dataset : str
+        The name before training pids and cameras, so that those of two sets differ.
+
+    Returns
+    -------
+    list of tuple
+        (path, pid, camid) a row. Pid and camid are ``DATASET_NUMBER`` of the part train, else numbers.
+    """
     rows = parts.part(part)
     if part == "train":
         return [(row.path, f"{dataset}_{row.pid}", f"{dataset}_{row.camid}") for row in rows]

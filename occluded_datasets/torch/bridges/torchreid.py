@@ -198,7 +198,17 @@ class Bridge:
 
 
 def class_of(base: Any, name: str, parts: Parts) -> Any:
-    """Return the class of `parts`, on top of torchreid's ``ImageDataset``."""
+    """Return the class of `parts`, on top of torchreid's ``ImageDataset``.
+
+    Parameters
+    ----------
+    base : type
+        torchreid's ``ImageDataset``.
+    name : str
+        The class's name.
+    parts : Parts
+        Training, query and gallery rows of a protocol.
+    """
     return type(
         name,
         (Bridge, base),
