@@ -267,6 +267,8 @@ def split(manifest: Manifest, protocol: str | Protocol, *, rows: str = TEST_ROWS
     """
     chosen = find_protocol(manifest.dataset, protocol) if isinstance(protocol, str) else protocol
     _require(chosen, manifest.dataset)
+    if fault := _fault(dict(chosen.rules)):
+        raise ProtocolError(f"{chosen.name}: not a protocol.", fault, "see docs/reference/protocols.md")
     if rows not in ROWS:
         raise UnknownNameError.of("rows", rows, ROWS, "rows='test' or rows='all'")
     frame = manifest.frame.sort_values("image_id", ignore_index=True)
@@ -435,7 +437,7 @@ def _fault(rules: Any) -> str:
     for name in ("dataset", "name"):
         if not (isinstance(rules[name], str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rules[name])):
             return f"{name}: expected lower-case words joined by '-', found {rules[name]!r}."
-    return _number_fault(rules)
+    return _number_fault(rules) or _set_fault(rules)
 
 
 def _number_fault(rules: Mapping[str, Any]) -> str:
@@ -449,6 +451,17 @@ def _number_fault(rules: Mapping[str, Any]) -> str:
     if rules["draws"] > 1 and rules["probe_shots"] is rules["gallery_shots"] is None:
         return f"draws: expected 1 where there are no shots to draw, found {rules['draws']}."
     return ""
+
+
+def _set_fault(rules: Mapping[str, Any]) -> str:
+    """Return which rule cannot be kept between sets of images, or an empty string."""
+    if rules["set_distance"] == "none":
+        return ""
+    removing = [name for name in ("camera_rule", "group_rule") if rules[name] != "none"]
+    if removing:
+        return f"{removing[0]}: expected none, because sets are compared whole and no pair of images can be removed."
+    missing = [name for name in ("probe_shots", "gallery_shots") if rules[name] is None]
+    return f"{missing[0]}: expected a number, because sets are drawn on both sides." if missing else ""
 
 
 def _is_filter(value: Any) -> bool:

@@ -13,10 +13,11 @@ import pytest
 import occluded_datasets as od
 from occluded_datasets.errors import ManifestError, ProtocolError, UnknownNameError, UsageError
 from occluded_datasets.manifest import Manifest
-from occluded_datasets.protocol import find_protocol, protocols, split
+from occluded_datasets.protocol import Protocol, find_protocol, protocols, split
 
 Make = Callable[..., Manifest]
 PLAIN = "transfer-all-occluded-probe"
+SETS = {"set_distance": "cosine-of-normalised-mean", "probe_shots": 1, "gallery_shots": 1, "draws": 2}
 
 
 def own(folder: Path, base: str = PLAIN, **rules: Any) -> str:
@@ -83,6 +84,12 @@ def test_max_rank_limits_what_is_reported(make_manifest: Make, tmp_path: Path, m
         ({"gallery_shots": 1, "draws": 10**9}, "draws: expected a whole number from 1 to 10,000, found 1000000000"),
         ({"draws": 5}, "draws: expected 1 where there are no shots to draw, found 5"),
         ({"seed": 2**63}, "seed: expected"),
+        (
+            {**SETS, "camera_rule": "same-camera-removed-if-real"},
+            "camera_rule: expected none, because sets are compared",
+        ),
+        ({**SETS, "group_rule": "same-group-removed"}, "group_rule: expected none, because sets are compared whole"),
+        ({**SETS, "gallery_shots": None}, "gallery_shots: expected a number, because sets are drawn on both sides"),
         ({"seed": -1}, "seed: expected"),
         ({"max_rank": 5.0}, "max_rank: expected"),
     ],
@@ -91,6 +98,13 @@ def test_numbers_that_mean_nothing_are_refused(tmp_path: Path, rules: dict[str, 
     """Each number of a file has a least and a greatest value, named in the error."""
     with pytest.raises(ManifestError, match=why):
         find_protocol("partial-reid", own(tmp_path, **rules))
+
+
+def test_rules_in_memory_are_checked_too(make_manifest: Make) -> None:
+    """A protocol that was put together in Python has the same limits as one of a file."""
+    wrong = Protocol({**find_protocol("partial-reid", PLAIN).rules, "max_rank": 0})
+    with pytest.raises(ProtocolError, match=r"not a protocol\. max_rank: expected a whole number from 1"):
+        split(people(make_manifest), wrong)
 
 
 def test_shipped_protocols_pass_and_keep_their_ids() -> None:
