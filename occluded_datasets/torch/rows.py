@@ -274,8 +274,8 @@ def _training_calls(manifest: Manifest) -> list[str]:
         if protocol.rules["train"] is None:
             continue  # it trains elsewhere
         try:
-            undrawn = Protocol({**protocol.rules, "draws": 0})  # draws choose probe and gallery alone, and take seconds
-            names = (*split_rows(manifest, undrawn).train["image_id"],)
+            once = Protocol({**protocol.rules, "draws": 1})  # draws choose probe and gallery alone, and take seconds
+            names = (*split_rows(manifest, once).train["image_id"],)
         except ProtocolError:
             continue  # this copy cannot answer it
         if names:
