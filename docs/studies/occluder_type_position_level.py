@@ -136,7 +136,7 @@ def cells(setting: Setting, models: Mapping[str, Any], clean: Mapping[str, Featu
                 for level in LEVELS:
                     rows = manifest.frame[occluded & (manifest.frame["level"] == f"{level:g}")]
                     given = {one: own[one] for one in [*rows["image_id"], *setting.gallery]}
-                    score = evaluate(manifest, base.at_level(f"{level:g}"), given)
+                    score = evaluate(manifest, base.at_level(f"{level:g}"), given, rows="all")
                     short = int((rows["x_note"] != "").sum())
                     cell = _cell(kind, where, level, score, float(rows["occluded_fraction"].mean()), short)
                     yield name, cell._replace(stages=stages)
