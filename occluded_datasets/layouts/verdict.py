@@ -125,7 +125,9 @@ def judge_copy(
             absent = missing_from_list(read_list((lists or {})[name]), dataset.part(folder), rows)
             if absent:
                 sentence = f"{dataset.id}: {name} lists {absent[0]}, which is not there ({len(absent)} such)."
-                return verdict._replace(kind="subset", missing=tuple(absent), sentence=sentence)
+                # A copy that lacks listed images and has other ones besides is no part of the set.
+                kind = "subset" if verdict.kind in ("complete", "subset") else "different"
+                return verdict._replace(kind=kind, missing=tuple(absent), sentence=sentence)
     return verdict
 
 

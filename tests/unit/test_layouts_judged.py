@@ -7,7 +7,7 @@ import pytest
 from occluded_datasets.catalog import get, ids
 from occluded_datasets.catalog.files import published_files
 from occluded_datasets.errors import LayoutError
-from occluded_datasets.layouts import compare_with_declared, guess, missing_from_list, parse_tree
+from occluded_datasets.layouts import compare_with_declared, guess, judge_copy, missing_from_list, parse_tree
 from occluded_datasets.twin.plan import plan
 
 REFUSED: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
@@ -182,6 +182,19 @@ def test_published_lists_name_what_is_not_there() -> None:
     facts = get("partial-ilids")
     rows = parse_tree(["Probe/1.png", "Gallery/2.jpg"], facts).rows
     assert missing_from_list(["Probe/1.jpg", "Probe/2.jpg"], facts.part("Probe"), rows) == ["Probe/2.jpg"]
+
+
+def test_a_copy_that_lacks_listed_names_and_has_others_is_no_subset() -> None:
+    """A missing listed name makes a complete copy a subset; one with more images than declared is different."""
+    facts = get("partial-ilids")
+    variant = facts.variant(None)
+    names = [one.name for one in plan(facts, variant, None, 0)]
+    lists = {name: "Elsewhere/never.jpg\n" for name, _ in facts.lists}
+    assert lists
+    more = [*names, *(f"{facts.tree}/Probe/{number}.jpg" for number in range(900, 905))]
+    for tree, alone, listed in ((names, "complete", "subset"), (more, "superset", "different")):
+        rows = parse_tree(tree, facts, variant).rows
+        assert (judge_copy(rows, facts, variant).kind, judge_copy(rows, facts, variant, lists).kind) == (alone, listed)
 
 
 PLANS = [(dataset, variant.name) for dataset in ids() for variant in get(dataset).variants]
