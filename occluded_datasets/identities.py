@@ -117,12 +117,13 @@ def shared_identities(seen: Sequence[Shown], manifest: Manifest, rows: pd.DataFr
                 f"Expected none in common; the first is pid {min(common)}.",
                 "train with --train-protocol or --hold-out, which leave the test identities out",
             )
-    found = {str(one["set"]): _relation(one, str(tested["set"])) for one in seen}
-    relation = next((one for one in GRAVITY if one in found.values()), UNKNOWN)
-    names = ", ".join(name for name, own in found.items() if own == relation) or "nothing"
+    found = [(str(one["set"]), _relation(one, str(tested["set"]))) for one in seen]
+    relations = {own for _, own in found}
+    relation = next((one for one in GRAVITY if one in relations), UNKNOWN)
+    names = ", ".join(dict.fromkeys(name for name, own in found if own == relation)) or "sets that are not named"
     identities = 0 if relation in {"none", "same set"} else None
     text = TEXTS[relation].format(trained=names, tested=tested["set"])
-    return {"relation": relation, "identities": identities, "sets": sorted(found), "text": text}
+    return {"relation": relation, "identities": identities, "sets": sorted(dict(found)), "text": text}
 
 
 GRAVITY = ("related set", UNKNOWN, "same set", "none")
@@ -139,6 +140,8 @@ def _relation(one: Shown, tested: str) -> str:
     name, known = str(one["set"]), set(ids())
     if UNKNOWN in {name, tested}:
         return UNKNOWN
+    if name in NO_PEOPLE:
+        return "none"
     if name == tested:
         return UNKNOWN if one["pids"] is None else "same set"
     if name in relatives(tested):
@@ -156,15 +159,13 @@ def declared_sets(training_sets: Any) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> declared_sets(["market-1501 0123abcd", "ImageNet", "our own crowd"])
+    >>> declared_sets(["market-1501 0123abcd", "our own crowd"])
     [{'set': 'market-1501', 'pids': None}, {'set': 'unknown', 'pids': None}]
     """
     texts = [training_sets] if isinstance(training_sets, str) else list(training_sets)
     words = [str(text).strip().lower().partition(" ")[0].rstrip(",;:") for text in texts]
-    known = set(ids())
-    return joined_identities(
-        [{"set": one if one in known else UNKNOWN, "pids": None} for one in words if one not in NO_PEOPLE]
-    )
+    known = {*ids(), *NO_PEOPLE}
+    return joined_identities([{"set": one if one in known else UNKNOWN, "pids": None} for one in words])
 
 
 def relatives(dataset: str) -> set[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import FeatureError, first_names
+from ..manifest import COLUMNS
 from .feature_file import HEADER, KINDS, FeatureFile, Matrix, read_any
 from .scoring.exact import Array
 from .scoring.metrics import FeatureRows
@@ -131,6 +132,7 @@ def labelled(table: Any) -> Labelled | None:
     index = getattr(table, "index", None)
     if index is None or callable(index):
         return None
+    _require_features(getattr(table, "columns", ()))
     if "image_id" in getattr(table, "columns", ()):
         return Labelled(tuple(map(str, table["image_id"])), table.drop(columns="image_id").to_numpy())
     values = table.to_numpy() if hasattr(table, "to_numpy") else table
@@ -138,6 +140,24 @@ def labelled(table: Any) -> Labelled | None:
         values = _stacked(list(index), list(values))
     names = list(index)
     return Labelled(tuple(names) if all(isinstance(name, str) for name in names) else None, values)
+
+
+def _require_features(columns: Any) -> None:
+    """Raise if a table has labels or a saved index among its columns: they would count as features.
+
+    Raises
+    ------
+    FeatureError
+        With their names.
+    """
+    labels = {column.name for column in COLUMNS} - {"image_id"}
+    wrong = [name for name in map(str, columns) if name in labels or name.startswith(("Unnamed:", "level_"))]
+    if wrong or "index" in columns:
+        raise FeatureError(
+            f"The table has columns that are no features: {first_names(wrong or ['index'])}.",
+            "Expected image_ids, and numbers of the model alone.",
+            "features.drop(columns=[...])",
+        )
 
 
 def _array(values: Any) -> Array:

@@ -22,7 +22,6 @@ RECORD = "export.json"
 FORMATS: Mapping[str, Callable[[Parts, str, Path], Content]] = {
     "fast-reid": fastreid.fastreid_content, "tuples": tuples.tuples_content,
 }  # fmt: skip
-TERMS = ("terms", "withdrawn_parent", "twin")
 
 
 class Exported(NamedTuple):
@@ -139,7 +138,9 @@ def _record(to: str, content: Content, parts: Parts, manifest: Manifest) -> dict
         "reader": dict(content.reader),
         "sha256": content.digests(),
         "redistributable": False,
-        **{name: manifest.header[name] for name in TERMS if name in manifest.header},
+        "terms": manifest.header.get("terms", {}),
+        "withdrawn_parent": manifest.withdrawn_parent,
+        "twin": manifest.twin,
     }
 
 

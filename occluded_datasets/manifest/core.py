@@ -99,6 +99,11 @@ class Manifest:
         return fingerprint(table.from_frame(self._frame[[column.name for column in COLUMNS]]))
 
     @cached_property
+    def table_sha256(self) -> str:
+        """The sha256 of the canonical CSV text of all rows, in their order."""
+        return hashlib.sha256(table.to_text(table.from_frame(self._frame)).encode()).hexdigest()
+
+    @cached_property
     def verdict(self) -> str:
         """``complete``, ``subset``, ``superset`` or ``different``, by the rows' names, labels and number."""
         return claims.verdict(self.dataset, self.variant, self._frame, self.header, self.fingerprint)
@@ -312,7 +317,8 @@ def read(path: Path, sources: Mapping[str, Path] | None = None) -> Manifest:
     text = table.to_text(texts) if parquet else data.decode()
     _agree(header, texts, text, path)
     found = Manifest(table.to_frame(texts), header, path.absolute(), sources)
-    found.__dict__["fingerprint"] = str(header["fingerprint"])  # computed by _agree; a cached property is kept here
+    for name in ("fingerprint", "table_sha256"):  # _agree computed them; a cached property is kept here
+        found.__dict__[name] = str(header[name])
     return found
 
 

@@ -238,7 +238,7 @@ class _Derive:
 
     def _identity(self) -> dict[str, Any]:
         """Return what tells this request from another."""
-        tables = {name: parent.manifest.header["table_sha256"] for name, parent in self.parents.items()}
+        tables = {name: parent.manifest.table_sha256 for name, parent in self.parents.items()}
         lists = {one.file: one.sha256 for one in self.lists}
         return {"variant": self.variant.name, "parents": tables, "lists": lists, "allowed": list(self.allowed)}
 

@@ -38,9 +38,6 @@ NO_CAMERA = -1
 NEEDED = ("kind", "size", "rows", "dataset", "manifest_fingerprint", "data_bytes", "index_sha256")
 """What a header says at least."""
 
-FACTS = ("terms", "withdrawn_parent", "twin")
-"""What a store says of its images as their manifest does, where it does."""
-
 
 class StorePlan(NamedTuple):
     """What a store will hold, known before an image is opened.
@@ -103,7 +100,7 @@ def store_plan(manifest: Manifest, size: tuple[int, int] | None, *, encoded: boo
         "dataset": manifest.dataset,
         "variant": manifest.variant,
         "manifest_fingerprint": manifest.fingerprint,
-        "table_sha256": manifest.header["table_sha256"],
+        "table_sha256": manifest.table_sha256,
     }
     return StorePlan(facts, size, len(prefix) + np.cumsum(lengths) - lengths, lengths, prefix)
 
@@ -116,11 +113,15 @@ def store_header(plan: StorePlan, manifest: Manifest, index_sha256: str) -> dict
     plan : StorePlan
         What the store holds.
     manifest : Manifest
-        The manifest of its images; the fields `FACTS` of its header are copied where it has them.
+        The manifest of its images; its terms are copied, and what its rows support of its claims.
     index_sha256 : str
         The sha256 of the bytes of ``index.npy``, in hex.
     """
-    own = {name: manifest.header[name] for name in FACTS if name in manifest.header}
+    own = {
+        "terms": manifest.header.get("terms", {}),
+        "withdrawn_parent": manifest.withdrawn_parent,
+        "twin": manifest.twin,
+    }
     made = {"data": plan.data, "data_bytes": plan.bytes, "index_sha256": index_sha256, "redistributable": False}
     header = {**plan.facts, **made, **own}
     return {**header, "header_sha256": header_digest(header)}

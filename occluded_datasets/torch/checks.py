@@ -26,14 +26,14 @@ def held(dataset: Any) -> Iterator[ReidDataset]:
         yield from held(one)
 
 
-def label_maps_of(dataset: Any) -> npt.NDArray[np.int64]:
+def sample_labels(dataset: Any) -> npt.NDArray[np.int64]:
     """Return the labels of a dataset's samples, shape (N,); 0 for those of a dataset that is not ours."""
     if isinstance(dataset, ReidDataset):
         return dataset.labels
     unknown = np.zeros(len(dataset) if hasattr(dataset, "__len__") else 0, np.int64)
     if next(held(dataset), None) is None:
         return unknown
-    labels = np.concatenate([label_maps_of(one) for one in _inside(dataset)])
+    labels = np.concatenate([sample_labels(one) for one in _inside(dataset)])
     if "indices" in dataset.__dict__:
         labels = labels[np.asarray(dataset.__dict__["indices"], np.int64)]
     return labels if len(labels) == len(unknown) else unknown
@@ -56,7 +56,7 @@ def require_labels(dataset: Any, what: str, instead: str = LABELLED) -> None:
     UsageError
         With how many there are.
     """
-    labels = label_maps_of(dataset)
+    labels = sample_labels(dataset)
     lacking = int((labels < 0).sum())
     if lacking:
         raise UsageError(

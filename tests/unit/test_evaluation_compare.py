@@ -141,6 +141,14 @@ def test_the_command_says_undeclared(make_manifest: Make, tmp_path: Path, comman
     assert command("compare", tmp_path / "b.json", tmp_path / "b.json").code == 0
 
 
+def test_a_score_changed_in_memory_is_refused(make_manifest: Make) -> None:
+    """A number that was put into the record of a score compares as little as one in a file."""
+    score = scored(make_manifest)
+    forged = od.evaluation.Score({**score.record, "map": 0.999999}, score.per_probe)
+    with pytest.raises(RecordError, match="changed after it was written"):
+        od.compare(forged, score)
+
+
 def test_help_lists_every_condition(command: Callable[..., Any]) -> None:
     """What --declare takes can be read from the help of evaluate."""
     shown = " ".join(command("evaluate", "--help").out.split())

@@ -117,6 +117,14 @@ def test_an_index_of_numbers_names_no_image(manifest: Manifest, given: Any) -> N
             od.evaluate(manifest, PLAIN, given(perfect(manifest)), **how)
 
 
+@pytest.mark.parametrize("column", ["pid", "camid", "split", "Unnamed: 0", "index"])
+def test_labels_are_no_features(manifest: Manifest, column: str) -> None:
+    """A label or a saved index among the columns of a table would count as a feature: it is named and refused."""
+    for kind in ("index", "column"):
+        with pytest.raises(FeatureError, match=rf"columns that are no features: {column}\."):
+            od.evaluate(manifest, PLAIN, table(manifest, kind).assign(**{column: 1.0}))
+
+
 def test_a_table_beside_other_names_is_refused(manifest: Manifest) -> None:
     """Names given beside a table that has others contradict it."""
     names = manifest.frame["image_id"].tolist()

@@ -78,6 +78,9 @@ def test_an_earlier_run_counts(make_manifest: Make) -> None:
         ([{"set": "market-1501", "pids": [2]}, {"set": "unknown", "pids": None}], "partial-reid", ("unknown", None)),
         ([{"set": "mars", "pids": [2]}, {"set": "unknown", "pids": None}], "market-1501", ("related set", None)),
         ([], "partial-reid", ("unknown", None)),
+        (declared_sets("ImageNet"), "partial-reid", ("none", 0)),
+        (declared_sets(["ImageNet", "a crowd"]), "partial-reid", ("unknown", None)),
+        ([{"set": "mars", "pids": [2]}, {"set": "mars", "pids": None}], "mars", ("unknown", None)),
     ],
 )
 def test_the_gravest_relation_is_said(
@@ -105,7 +108,7 @@ def test_union_is_by_set(make_manifest: Make) -> None:
 def test_a_declaration_names_sets() -> None:
     """Sets of the catalog are read by their ids; general image sets show no identity; the rest is unknown."""
     assert declared_sets("market-1501 0f3a") == [{"set": "market-1501", "pids": None}]
-    assert declared_sets(["ImageNet", "none"]) == []
+    assert [one["set"] for one in declared_sets(["ImageNet", "none"])] == ["imagenet", "none"]
     assert declared_sets(["Market-1501, train part", "LUPerson"]) == [
         {"set": "market-1501", "pids": None},
         {"set": "unknown", "pids": None},

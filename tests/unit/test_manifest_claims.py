@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 
 import occluded_datasets as od
+from occluded_datasets.errors import UsageError
+from occluded_datasets.exporters import export
 from occluded_datasets.manifest import Manifest, claims, header_bytes, read, write
+from occluded_datasets.store import pack
 from occluded_datasets.twin import twin
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -141,6 +144,22 @@ def test_a_set_of_no_catalog_keeps_its_word_for_its_own_rows(make_manifest: Call
     assert made.verdict == "complete"
     assert made.with_rows(made.frame.iloc[:1]).verdict == "different"
     assert made.with_rows(made.frame.iloc[::-1]).verdict == "complete"
+
+
+def test_what_is_made_of_rows_claims_what_they_support(built: Path, tmp_path: Path) -> None:
+    """A store and an export say twin of a twin, whatever its header says, and a store is of the very table."""
+    manifest = od.load(built)
+    silent = Manifest(manifest.frame, {**manifest.header, "twin": False}, manifest.path)
+    packed = pack(silent, tmp_path / "store", (32, 16))
+    export(silent, "tuples", tmp_path / "lists", "transfer-all-occluded-probe")
+    for place in (tmp_path / "store" / "store.json", tmp_path / "lists" / "export.json"):
+        assert json.loads(place.read_bytes())["twin"] is True
+    assert not packed.unchanged
+    assert pack(silent, tmp_path / "store", (32, 16)).unchanged
+    turned = silent.with_rows(manifest.frame.iloc[::-1])
+    assert (turned.fingerprint, turned.table_sha256 == manifest.table_sha256) == (manifest.fingerprint, False)
+    with pytest.raises(UsageError, match="another store is published here"):
+        pack(turned, tmp_path / "store", (32, 16))
 
 
 def test_a_score_is_of_the_rows_that_were_scored(built: Path) -> None:

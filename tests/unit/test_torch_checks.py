@@ -13,7 +13,7 @@ from storekit import small
 import occluded_datasets as od
 from occluded_datasets.errors import UsageError
 from occluded_datasets.manifest import Manifest
-from occluded_datasets.torch.checks import held, label_maps_of
+from occluded_datasets.torch.checks import held, sample_labels
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -195,8 +195,8 @@ def test_other_datasets_are_left_alone(unlabelled: ReidDataset) -> None:
         ConcatDataset([Theirs(), Theirs()]),
     ):
         assert not [*held(data)]
-        assert not label_maps_of(data).any()
+        assert not sample_labels(data).any()
         assert len(occlude(data)) == len(data)
     fewer = Theirs(dataset=unlabelled)  # which rows it gives is not known
     assert [*held(fewer)] == [unlabelled]
-    assert label_maps_of(fewer).tolist() == [0, 0]
+    assert sample_labels(fewer).tolist() == [0, 0]

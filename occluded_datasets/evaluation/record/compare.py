@@ -113,11 +113,10 @@ MANIFEST --protocol NAME --features F.npz --out /nowhere/a.json
 
 def record_of(given: Score | Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any]:
     """Return a checked record from a `Score`, a mapping or a file."""
-    if isinstance(given, Score):
-        return given.record
-    if isinstance(given, Mapping):
-        check_record(given)
-        return given
+    if isinstance(given, (Score, Mapping)):
+        own = given.record if isinstance(given, Score) else given
+        check_record(own)
+        return own
     try:
         record = json.loads(Path(given).read_bytes())
     except FileNotFoundError as error:
