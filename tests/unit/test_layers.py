@@ -31,6 +31,7 @@ STEPS = (
 STEP = {room: number for number, rooms in enumerate(STEPS) for room in rooms.split()}
 FREE = {"_version", "manifests"}
 INSIDE = {
+    "protocol": ("rules", "shipped", "rows"),
     "occlusion": ("recipes", "blend", "sources", "engine", "sets training"),
     "evaluation": ("scoring", "feature_file", "record", "align", "audit", "evaluate"),
     "afpb": (
