@@ -49,6 +49,7 @@ class Protocol:
 
     Examples
     --------
+    >>> from occluded_datasets.protocol import find_protocol
     >>> find_protocol("market-1501", "standard").rules["camera_rule"]
     'same-camera-removed'
     """
@@ -77,6 +78,7 @@ class Protocol:
 
         Examples
         --------
+        >>> from occluded_datasets.protocol import find_protocol
         >>> find_protocol("simulated", "source-gallery").at_level("0.3").name
         'source-gallery-level-30'
         """
@@ -99,6 +101,7 @@ class Protocol:
 
         Examples
         --------
+        >>> from occluded_datasets.protocol import find_protocol
         >>> find_protocol("simulated", "source-gallery").without_training_rows().name
         'source-gallery-test'
         """
